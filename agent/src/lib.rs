@@ -1,1 +1,25 @@
-//! Placeholder until the crate's first module lands.
+//! The gateway's half of Penstock: a reading's way from the wire to the hub's ledger.
+//!
+//! ```text
+//! source ─▶ decode ─▶ Delivery ─▶ committer ─▶ buffer (sled, fsync) ─▶ forward ──HTTP──▶ hub
+//!    ▲                                 │ done, after the fsync            │ trims the buffer
+//!    └────────── PUBACK ◀──────────────┘                                  ▼ when the hub has it
+//! ```
+
+pub mod config;
+
+pub mod source;
+
+pub mod decode;
+
+pub mod delivery;
+
+pub mod committer;
+
+pub mod buffer;
+
+pub mod forward;
+
+pub mod status;
+
+pub mod run;

@@ -1,0 +1,1 @@
+//! A batch as bytes: versioned, checksummed, compressed in columns.

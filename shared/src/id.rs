@@ -103,9 +103,7 @@ impl FromStr for Epoch {
 }
 
 /// Numbers the commits of one epoch without gaps; the first is 1, and 0 means 'before the first'.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(transparent)]
 pub struct CommitNumber(pub u64);
 

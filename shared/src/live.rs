@@ -36,7 +36,9 @@ pub enum Channel {
 
 /// Says that a text names no channel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown channel {0:?}: expected TYPE:GRANULARITY, TYPE@SOURCE:GRANULARITY, events:TYPE, windows:TYPE, agents or alerts")]
+#[error(
+    "unknown channel {0:?}: expected TYPE:GRANULARITY, TYPE@SOURCE:GRANULARITY, events:TYPE, windows:TYPE, agents or alerts"
+)]
 pub struct UnknownChannel(pub String);
 
 impl FromStr for Channel {
@@ -66,7 +68,9 @@ impl FromStr for Channel {
         }
         match text.split_once(':') {
             Some(("events", event_type)) if !event_type.is_empty() => Ok(Self::Events(event_type.to_owned())),
-            Some(("windows", event_type)) if !event_type.is_empty() => Ok(Self::Windows(event_type.to_owned())),
+            Some(("windows", event_type)) if !event_type.is_empty() => {
+                Ok(Self::Windows(event_type.to_owned()))
+            }
             _ => Err(unknown()),
         }
     }
@@ -75,7 +79,9 @@ impl FromStr for Channel {
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Metrics { event_type, source: None, granularity } => write!(f, "{event_type}:{granularity}"),
+            Self::Metrics { event_type, source: None, granularity } => {
+                write!(f, "{event_type}:{granularity}")
+            }
             Self::Metrics { event_type, source: Some(source), granularity } => {
                 write!(f, "{event_type}@{source}:{granularity}")
             }
@@ -170,14 +176,23 @@ mod tests {
 
     #[test]
     fn channels_read_back_what_they_show() {
-        for text in ["temperature:minute", "temperature@gw1/a:b@c:hour", "events:door", "windows:flow", "agents", "alerts"] {
+        for text in [
+            "temperature:minute",
+            "temperature@gw1/a:b@c:hour",
+            "events:door",
+            "windows:flow",
+            "agents",
+            "alerts",
+        ] {
             assert_eq!(text.parse::<Channel>().map(|channel| channel.to_string()), Ok(text.to_owned()));
         }
     }
 
     #[test]
     fn what_names_no_channel_is_refused() {
-        for text in ["", ":", "temperature", "temperature:second", "@a:minute", "t@:minute", "events:", "a:b:minute"] {
+        for text in
+            ["", ":", "temperature", "temperature:second", "@a:minute", "t@:minute", "events:", "a:b:minute"]
+        {
             assert!(text.parse::<Channel>().is_err(), "{text:?} was taken for a channel");
         }
     }
@@ -185,7 +200,15 @@ mod tests {
     #[test]
     fn an_update_carries_its_figures_flat() {
         let figures = Figures {
-            count: 2, total: 3.0, average: 1.5, min: 1.0, max: 2.0, p50: 1.0, p95: 2.0, p99: 2.0, newest: 7,
+            count: 2,
+            total: 3.0,
+            average: 1.5,
+            min: 1.0,
+            max: 2.0,
+            p50: 1.0,
+            p95: 2.0,
+            p99: 2.0,
+            newest: 7,
         };
         let update = ServerMessage::MetricUpdate {
             channel: "t:minute".into(),

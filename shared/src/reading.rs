@@ -97,9 +97,7 @@ impl fmt::Display for Series {
 ///
 /// Only moments from 1970 up to 2038-01-19T03:14:07 may enter the store: one outside stops the TTL of a whole
 /// MongoDB time-series collection.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(transparent)]
 pub struct TimestampMicros(pub i64);
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AgentId, Epoch};
+use crate::id::AgentId;
 use crate::reading::TimestampMicros;
 
 /// Where the records of one buffer epoch went. Conservation: `received` is the sum of all the others.
@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn books_balance_only_when_every_record_is_somewhere() {
-        let mut counts = RecordCounts { received: 10, stored: 6, buffered: 3, dead_lettered: 1, ..Default::default() };
+        let mut counts =
+            RecordCounts { received: 10, stored: 6, buffered: 3, dead_lettered: 1, ..Default::default() };
         assert!(counts.is_balanced());
         counts.received += 1;
         assert!(!counts.is_balanced());

@@ -1,1 +1,119 @@
-//! Placeholder until this stage lands.
+//! What the operator wrote, checked: from TOML and environment to settings that the rest of the agent can trust.
+//!
+//! ```text
+//! agent.toml ─▶ tree (with lines) ─▶ section reader, one file a stage ─▶ Settings
+//! PENSTOCK_AGENT__BUFFER__DIR=… ─┘            └─▶ faults, all of them at once
+//! ```
+//!
+//! Every default stands in the `Default` of its settings. This module must not open sockets or buffers.
+
+mod agent;
+mod buffer;
+mod client;
+mod faults;
+mod forward;
+mod listener;
+mod mapping;
+mod pointer;
+mod quantity;
+mod section;
+mod template;
+mod tree;
+
+use std::path::{Path, PathBuf};
+
+pub use agent::{AgentSettings, HubSettings, LogFormat, LogSettings};
+pub use buffer::{BufferSettings, QuotaPolicy};
+pub use client::{ClientSettings, MqttVersion};
+pub use faults::{ConfigFaults, Fault};
+pub use forward::ForwardSettings;
+pub use listener::ListenerSettings;
+pub use mapping::{MappingSettings, TimeUnit};
+pub use pointer::{InvalidPointer, JsonPointer};
+pub use template::{Captures, InvalidTemplate, Template, TopicTemplate};
+
+use faults::FaultLog;
+use section::Section;
+
+/// Where the configuration is looked for when the command line names no file.
+pub const DEFAULT_PATH: &str = "/etc/penstock/agent.toml";
+
+/// How the names of overriding environment variables begin; levels are separated by two underscores.
+pub const ENVIRONMENT_PREFIX: &str = "PENSTOCK_AGENT__";
+
+/// The agent's whole configuration, checked.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// Who this gateway is.
+    pub agent: AgentSettings,
+    /// Where readings go.
+    pub hub: HubSettings,
+    /// The disk buffer.
+    pub buffer: BufferSettings,
+    /// How the buffer is emptied.
+    pub forward: ForwardSettings,
+    /// The built-in MQTT server.
+    pub mqtt_listener: ListenerSettings,
+    /// Brokers to subscribe to.
+    pub mqtt_clients: Vec<ClientSettings>,
+    /// How topics and payloads become readings; the first that matches wins, none means the default mapping.
+    pub mappings: Vec<MappingSettings>,
+    /// Logging.
+    pub log: LogSettings,
+}
+
+/// Reads the file and the environment.
+///
+/// Without a `path`, [`DEFAULT_PATH`] is read, and when that does not exist the defaults stand.
+///
+/// # Errors
+/// With every fault found, when there is one.
+pub fn load(
+    path: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Settings, ConfigFaults> {
+    let file = path.map_or_else(|| PathBuf::from(DEFAULT_PATH), Path::to_path_buf);
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(ConfigFaults::unreadable(file, &error)),
+    };
+    parse(&file, &text, environment)
+}
+
+/// Reads a configuration from text; `file` only names it in faults.
+///
+/// # Errors
+/// With every fault found, when there is one.
+pub fn parse(
+    file: &Path,
+    text: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Settings, ConfigFaults> {
+    let (settings, log) = read(text, environment);
+    log.into_result(file, settings)
+}
+
+fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> (Settings, FaultLog) {
+    let mut log = FaultLog::default();
+    let Some(mut root) = tree::from_toml(text, &mut log) else {
+        return (Settings::default(), log);
+    };
+    tree::overlay_environment(&mut root, environment, &mut log);
+    let mut top = Section::top(root, &mut log);
+    let settings = Settings {
+        agent: top.table("agent", agent::read_agent),
+        hub: top.table("hub", agent::read_hub),
+        buffer: top.table("buffer", buffer::read),
+        forward: top.table("forward", forward::read),
+        mqtt_listener: top.table("mqtt_listener", listener::read),
+        mqtt_clients: top.tables("mqtt_client", client::read),
+        mappings: top.tables("mapping", mapping::read),
+        log: top.table("log", agent::read_log),
+    };
+    top.refuse_unknown();
+    (settings, log)
+}
+
+#[cfg(test)]
+mod tests;

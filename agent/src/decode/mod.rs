@@ -1,1 +1,200 @@
-//! Placeholder until this stage lands.
+//! From a topic and a payload to readings, or to dead letters that say why not.
+//!
+//! ```text
+//! topic ─▶ plan (cached): which mapping, which series ─┐
+//! payload ─▶ JSON or a bare value ─▶ values, time ─────┴▶ Decoded
+//! ```
+//!
+//! Pure: no I/O, no clock, no panic whatever the bytes. This module must not know which source a message came by.
+
+mod payload;
+mod plan;
+mod reason;
+mod time;
+
+use std::sync::Arc;
+
+use penstock_shared::id::AgentId;
+use penstock_shared::reading::{InvalidSeries, Reading, Series, TimestampMicros};
+
+pub use reason::Reason;
+
+use crate::config::{MappingSettings, TimeUnit};
+use crate::delivery::DeadLetter;
+use payload::Payload;
+use plan::{PlanCache, Shape, TopicPlan};
+use reason::Undecodable;
+
+/// Larger payloads are not looked at: parsed JSON takes many times its text.
+pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
+/// More values in one message are refused: a commit must stay small.
+pub const MAX_VALUES: usize = 1000;
+/// How much of a payload a dead letter keeps.
+pub const MAX_KEPT_PAYLOAD_BYTES: usize = 4096;
+
+/// What one message held.
+#[derive(Debug, Default, PartialEq)]
+pub struct Decoded {
+    /// The readings, in the message's order.
+    pub readings: Vec<Reading>,
+    /// What could not become a reading.
+    pub dead_letters: Vec<DeadLetter>,
+}
+
+impl Decoded {
+    /// Tells whether there is nothing to commit.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.readings.is_empty() && self.dead_letters.is_empty()
+    }
+}
+
+/// Turns messages into readings. Each source has its own: the cache inside needs no lock that way.
+#[derive(Debug)]
+pub struct Decoder {
+    plans: PlanCache,
+}
+
+impl Decoder {
+    /// Makes a decoder; without mappings the default mapping holds.
+    #[must_use]
+    pub fn new(agent: &AgentId, prefix_sources: bool, mappings: Arc<[MappingSettings]>) -> Self {
+        Self { plans: PlanCache::new(agent, prefix_sources, mappings) }
+    }
+
+    /// Decodes one message that arrived at `arrived_at`. `$SYS` and its like hold nothing.
+    pub fn decode(&mut self, topic: &str, payload: &[u8], arrived_at: TimestampMicros) -> Decoded {
+        let mut decoded = Decoded::default();
+        if topic.starts_with('$') {
+            return decoded;
+        }
+        let mut message = Message { topic, payload, arrived_at, decoded: &mut decoded };
+        if let Err(fault) = message.read(&mut self.plans) {
+            message.set_aside(fault);
+        }
+        decoded
+    }
+}
+
+/// One message while it is being decoded.
+struct Message<'a> {
+    topic: &'a str,
+    payload: &'a [u8],
+    arrived_at: TimestampMicros,
+    decoded: &'a mut Decoded,
+}
+
+impl Message<'_> {
+    fn read(&mut self, plans: &mut PlanCache) -> Result<(), Undecodable> {
+        let payload = Payload::parse(self.payload)?;
+        plans.with_plan(self.topic, |plan, mapping| match (&mut plan.shape, mapping) {
+            (Shape::Unmapped, _) => {
+                Err(Undecodable::new(Reason::UnmappedTopic, "no mapping matches the topic"))
+            }
+            (Shape::Mapped(series), Some(mapping)) => self.read_mapped(&payload, series, mapping),
+            (Shape::Mapped(_), None) | (Shape::Default(_), _) => self.read_default(&payload, plan),
+        })
+    }
+
+    fn read_mapped(
+        &mut self,
+        payload: &Payload,
+        series: &[Result<Arc<Series>, InvalidSeries>],
+        mapping: &MappingSettings,
+    ) -> Result<(), Undecodable> {
+        let time = match mapping.time.as_ref().and_then(|pointer| payload.member(pointer)) {
+            Some(json) => time::device_time(json, mapping.time_unit)?,
+            None => self.arrival()?,
+        };
+        if mapping.values.is_empty() {
+            let value = payload.value_at(&mapping.value)?;
+            return self.push(&series[0], time, value);
+        }
+        let mut found = false;
+        for ((_, pointer), series) in mapping.values.iter().zip(series) {
+            // A device that reports only what changed leaves members out.
+            if let Some(json) = payload.member(pointer) {
+                found = true;
+                let pushed = payload::scalar(json).and_then(|value| self.push(series, time, value));
+                pushed.unwrap_or_else(|fault| self.set_aside(fault));
+            }
+        }
+        if found {
+            Ok(())
+        } else {
+            Err(Undecodable::new(Reason::ValueMissing, "none of the mapping's values is there"))
+        }
+    }
+
+    fn read_default(&mut self, payload: &Payload, plan: &mut TopicPlan) -> Result<(), Undecodable> {
+        let Some(members) = payload.object() else {
+            let value = payload.value()?;
+            let time = self.arrival()?;
+            return self.push(plan.whole(None), time, value);
+        };
+        let time = match ["time", "timestamp", "ts"].iter().find_map(|name| members.get(*name)) {
+            Some(json) => time::device_time(json, TimeUnit::Auto)?,
+            None => self.arrival()?,
+        };
+        if let Some(json) = members.get("value") {
+            let unit = members.get("unit").and_then(|unit| unit.as_str()).filter(|unit| !unit.is_empty());
+            let value = payload::scalar(json)?;
+            return self.push(plan.whole(unit), time, value);
+        }
+        let values: Vec<_> = members
+            .iter()
+            .filter(|(name, json)| {
+                (json.is_number() || json.is_boolean())
+                    && !matches!(name.as_str(), "time" | "timestamp" | "ts")
+            })
+            .collect();
+        if values.is_empty() {
+            return Err(Undecodable::new(
+                Reason::ValueMissing,
+                "the object has neither \"value\" nor a number or boolean",
+            ));
+        }
+        if values.len() > MAX_VALUES {
+            let detail = format!("{} values, at most {MAX_VALUES} are taken", values.len());
+            return Err(Undecodable::new(Reason::TooManyValues, detail));
+        }
+        for (name, json) in values {
+            let pushed = payload::scalar(json).and_then(|value| self.push(plan.member(name), time, value));
+            pushed.unwrap_or_else(|fault| self.set_aside(fault));
+        }
+        Ok(())
+    }
+
+    fn arrival(&self) -> Result<TimestampMicros, Undecodable> {
+        time::storable(self.arrived_at)
+    }
+
+    fn push(
+        &mut self,
+        series: &Result<Arc<Series>, InvalidSeries>,
+        time: TimestampMicros,
+        value: penstock_shared::reading::Value,
+    ) -> Result<(), Undecodable> {
+        match series {
+            Ok(series) => {
+                self.decoded.readings.push(Reading { series: Arc::clone(series), time, value });
+                Ok(())
+            }
+            Err(error) => Err(Undecodable::new(Reason::InvalidSeries, error.to_string())),
+        }
+    }
+
+    fn set_aside(&mut self, fault: Undecodable) {
+        let kept = self.payload.len().min(MAX_KEPT_PAYLOAD_BYTES);
+        self.decoded.dead_letters.push(DeadLetter {
+            arrived_at: self.arrived_at,
+            origin: format!("mqtt {}", self.topic),
+            reason: fault.reason.as_str().to_owned(),
+            detail: fault.detail.into_owned(),
+            payload: self.payload[..kept].to_vec(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

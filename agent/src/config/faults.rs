@@ -1,0 +1,96 @@
+//! Collects what is wrong with a configuration, so that the operator sees all of it at once.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The file as a whole.
+    File,
+    /// A line of the file, from 1.
+    Line(usize),
+    /// An environment variable.
+    Environment(String),
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    origin: Origin,
+    /// The full key, such as `buffer.quota_bytes`; empty when the file as a whole is meant.
+    pub key: String,
+    /// Why the value cannot stand.
+    pub reason: String,
+}
+
+/// Everything that is wrong with a configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigFaults {
+    file: PathBuf,
+    /// The faults in the order of the file.
+    pub faults: Vec<Fault>,
+}
+
+impl ConfigFaults {
+    pub(super) fn unreadable(file: PathBuf, error: &std::io::Error) -> Self {
+        let fault =
+            Fault { origin: Origin::File, key: String::new(), reason: format!("cannot be read: {error}") };
+        Self { file, faults: vec![fault] }
+    }
+}
+
+impl fmt::Display for ConfigFaults {
+    /// One line a fault: `file:line: key: reason`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            match &fault.origin {
+                Origin::File => write!(f, "{}: ", self.file.display())?,
+                Origin::Line(line) => write!(f, "{}:{line}: ", self.file.display())?,
+                Origin::Environment(name) => write!(f, "environment {name}: ")?,
+            }
+            if !fault.key.is_empty() {
+                write!(f, "{}: ", fault.key)?;
+            }
+            f.write_str(&fault.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// Faults while they are being found, and the keys that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct FaultLog {
+    faults: Vec<Fault>,
+    known_keys: std::collections::BTreeSet<String>,
+}
+
+impl FaultLog {
+    pub(super) fn add(&mut self, origin: Origin, key: impl Into<String>, reason: impl Into<String>) {
+        self.faults.push(Fault { origin, key: key.into(), reason: reason.into() });
+    }
+
+    pub(super) fn note_key(&mut self, key: String) {
+        self.known_keys.insert(key);
+    }
+
+    #[cfg(test)]
+    pub(super) fn known_keys(&self) -> impl Iterator<Item = &str> {
+        self.known_keys.iter().map(String::as_str)
+    }
+
+    pub(super) fn into_result<T>(mut self, file: &Path, value: T) -> Result<T, ConfigFaults> {
+        if self.faults.is_empty() {
+            return Ok(value);
+        }
+        self.faults.sort_by_key(|fault| match fault.origin {
+            Origin::File => (0, 0),
+            Origin::Line(line) => (1, line),
+            Origin::Environment(_) => (2, 0),
+        });
+        Err(ConfigFaults { file: file.to_path_buf(), faults: self.faults })
+    }
+}

@@ -1,0 +1,130 @@
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::*;
+
+const SAMPLE: &str = include_str!("../../../deploy/agent.toml");
+
+fn faults_of(text: &str, environment: &[(&str, &str)]) -> String {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    match parse(Path::new("agent.toml"), text, environment) {
+        Ok(settings) => panic!("accepted: {settings:?}"),
+        Err(faults) => faults.to_string(),
+    }
+}
+
+fn settings_of(text: &str, environment: &[(&str, &str)]) -> Settings {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    parse(Path::new("agent.toml"), text, environment).expect("a good configuration")
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    assert_eq!(settings_of("", &[]), Settings::default());
+}
+
+#[test]
+fn every_fault_is_reported_at_once_with_file_line_and_key() {
+    let text = "[buffer]\nquota_bytes = \"1 kilo\"\npolice = \"block\"\n[hub]\nurl = 7\n\n[[mapping]]\ntopic = \"a/{b\"\n\
+                [agent]\nid = \"a/b\"\n[mqtt_listener]\nmax_inflight = 0\n";
+    let faults = faults_of(text, &[]);
+    let lines: Vec<&str> = faults.lines().collect();
+    assert!(lines[0].starts_with("agent.toml:2: buffer.quota_bytes: must be a number of bytes"), "{faults}");
+    assert_eq!(lines[1], "agent.toml:3: buffer.police: unknown key");
+    assert_eq!(lines[2], "agent.toml:5: hub.url: must be a text");
+    assert!(faults.contains("agent.toml:8: mapping.topic: \"{b\""), "{faults}");
+    assert!(faults.contains("agent.toml:10: agent.id: "), "{faults}");
+    assert!(
+        faults.contains("agent.toml:12: mqtt_listener.max_inflight: must be from 1 to 10000"),
+        "{faults}"
+    );
+}
+
+#[test]
+fn what_is_not_toml_is_reported_with_its_line() {
+    let faults = faults_of("[agent]\nid = \n", &[]);
+    assert!(faults.starts_with("agent.toml:2: "), "{faults}");
+}
+
+#[test]
+fn the_environment_goes_before_the_file() {
+    let settings = settings_of(
+        "[mqtt_listener]\nlisten = \"127.0.0.1:1\"\n",
+        &[
+            ("PENSTOCK_AGENT__MQTT_LISTENER__LISTEN", "127.0.0.1:2"),
+            ("PENSTOCK_AGENT__BUFFER__QUOTA_BYTES", "\"16 MiB\""),
+            ("PENSTOCK_AGENT__FORWARD__LINGER_MS", "5"),
+            ("PENSTOCK_AGENT__AGENT__ID", "gw-7"),
+            ("UNRELATED", "x"),
+        ],
+    );
+    assert_eq!(settings.mqtt_listener.listen, SocketAddr::from(([127, 0, 0, 1], 2)));
+    assert_eq!(settings.buffer.quota_bytes, 16 << 20);
+    assert_eq!(settings.buffer.segment_bytes, 4 << 20, "a segment is never above a quarter of the quota");
+    assert_eq!(settings.forward.linger.as_millis(), 5);
+    assert_eq!(settings.agent.id.as_str(), "gw-7");
+}
+
+#[test]
+fn a_fault_from_the_environment_names_the_variable() {
+    let faults =
+        faults_of("", &[("PENSTOCK_AGENT__BUFFER__POLICY", "panic"), ("PENSTOCK_AGENT__NOPE__X", "1")]);
+    assert!(
+        faults.contains("environment PENSTOCK_AGENT__BUFFER__POLICY: buffer.policy: must be one of"),
+        "{faults}"
+    );
+    assert!(faults.contains("nope: unknown key"), "{faults}");
+}
+
+#[test]
+fn a_username_without_a_password_is_refused() {
+    let faults = faults_of("[mqtt_listener]\nusername = \"u\"\n", &[]);
+    assert_eq!(faults, "agent.toml:2: mqtt_listener.username: needs a password beside it");
+}
+
+#[test]
+fn a_mapping_without_a_type_or_with_an_unknown_name_is_refused() {
+    let faults = faults_of("[[mapping]]\ntopic = \"a/{b}\"\nsource = \"{c}\"\n", &[]);
+    assert!(faults.contains("mapping.type: is needed"), "{faults}");
+    assert!(faults.contains("mapping.source: uses {c}, which the topic does not have"), "{faults}");
+}
+
+#[test]
+fn a_file_that_is_named_must_exist() {
+    let missing = Path::new("/nonexistent/agent.toml");
+    assert!(load(Some(missing), []).is_err());
+}
+
+#[test]
+fn the_sample_configuration_is_the_defaults() {
+    assert_eq!(settings_of(SAMPLE, &[]), Settings::default());
+}
+
+/// In the sample, `#key = …` is a key put out of use and `# …` is prose.
+fn sample_with_everything_in_use() -> String {
+    let in_use = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    SAMPLE.lines().map(in_use).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_sample_configuration_shows_every_key() {
+    let everything = sample_with_everything_in_use();
+    let (settings, log) = read(&everything, []);
+    let keys: Vec<String> = log.known_keys().map(str::to_owned).collect();
+    assert_eq!(log.into_result(Path::new("deploy/agent.toml"), ()), Ok(()));
+    assert!(!settings.mqtt_clients.is_empty() && !settings.mappings.is_empty());
+    let mut section = String::new();
+    let mut shown = std::collections::BTreeSet::new();
+    for line in everything.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_matches(['[', ']']).to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            shown.insert(format!("{section}.{key}"));
+        }
+    }
+    let missing: Vec<&String> = keys.iter().filter(|key| !shown.contains(*key)).collect();
+    assert!(missing.is_empty(), "deploy/agent.toml does not show {missing:?}");
+}

@@ -31,8 +31,6 @@ pub struct BufferSettings {
     pub segment_bytes: u64,
     /// Room that must stay free on the file system; below it nothing is accepted. Default: 64 MiB.
     pub min_free_bytes: u64,
-    /// Memory that caches segments. Default: 16 MiB.
-    pub cache_bytes: u64,
     /// The most that dead letters may take; the oldest make room. Default: 16 MiB.
     pub dead_letter_bytes: u64,
     /// How many messages may wait for a commit; more are withheld at their source. Default: 10,000.
@@ -49,7 +47,6 @@ impl Default for BufferSettings {
             policy: QuotaPolicy::DropOldest,
             segment_bytes: 64 * MIB,
             min_free_bytes: 64 * MIB,
-            cache_bytes: 16 * MIB,
             dead_letter_bytes: 16 * MIB,
             queue_messages: 10_000,
             flush_timeout: Duration::from_secs(30),
@@ -73,7 +70,6 @@ pub(super) fn read(section: &mut Section<'_>) -> BufferSettings {
         policy,
         segment_bytes: segment_bytes.min(quota_bytes / 4),
         min_free_bytes: section.bytes("min_free_bytes", default.min_free_bytes, 0..=u64::MAX >> 1),
-        cache_bytes: section.bytes("cache_bytes", default.cache_bytes, MIB..=4096 * MIB),
         dead_letter_bytes: section.bytes("dead_letter_bytes", default.dead_letter_bytes, MIB..=u64::MAX >> 1),
         queue_messages: as_usize(section.number(
             "queue_messages",

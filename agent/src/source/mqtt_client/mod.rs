@@ -1,0 +1,1 @@
+//! Brokers that already stand, to which the agent subscribes.

@@ -1,0 +1,112 @@
+import type { KeyboardEvent } from 'react';
+import { useCallback, useMemo, useRef, useState } from 'react';
+import type uPlot from 'uplot';
+import type { Granularity } from '../api/shapes';
+import { spanBetween } from '../format/span';
+import type { Range } from '../shell/range';
+import { windowOf, zoomBack, zoomTo } from '../shell/range';
+import { MILLIS } from '../store/buckets';
+import { useSeries, useShown } from '../store/hooks';
+import { EMPTY_SERIES } from '../store/state';
+import { ChartTable } from './ChartTable';
+import { Plot } from './Plot';
+import { Readout } from './Readout';
+import { toColumns } from './columns';
+
+interface BigChartProps {
+  type: string;
+  source: string | null;
+  unit: string | null;
+  granularity: Granularity;
+  range: Range;
+}
+
+const HEIGHT = 260;
+
+/** Moves the cursor by slots; arrow keys alone reach every bucket. */
+function moveCursor(plot: uPlot, key: string, length: number): boolean {
+  const now = plot.cursor.idx ?? (key === 'ArrowLeft' ? length : -1);
+  const targets: Record<string, number> = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: length - 1 };
+  const target = targets[key];
+  if (target === undefined) return false;
+  const index = Math.min(length - 1, Math.max(0, target));
+  const moment = plot.data[0][index];
+  if (moment === undefined) return false;
+  plot.setCursor({ left: plot.valToPos(moment, 'x'), top: plot.over.clientHeight / 2 });
+  return true;
+}
+
+/** The chart that one works with: zoom, cursor, keys, and its figures as a table. */
+export function BigChart({ type, source, unit, granularity, range }: BigChartProps) {
+  const clock = useShown((state) => state.clock);
+  const { from, to } = windowOf(range, clock, granularity);
+  const { series, fault, refusal } = useSeries(type, source, granularity, from, to);
+  const [width, setWidth] = useState(1_200);
+  const [cursor, setCursor] = useState<number | null>(null);
+  const plot = useRef<uPlot | null>(null);
+  const shown = series ?? EMPTY_SERIES;
+  const columns = useMemo(
+    () => toColumns(shown.buckets, from, to, MILLIS[granularity], width * 2),
+    [shown.buckets, from, to, granularity, width],
+  );
+  const onReady = useCallback((ready: uPlot | null) => {
+    plot.current = ready;
+  }, []);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === 'Escape' && range.kind === 'fixed') zoomBack();
+    else if (!plot.current || !moveCursor(plot.current, event.key, columns.time.length)) return;
+    event.preventDefault();
+  };
+  const name = source ? `${type} at ${source}` : type;
+  const caption = `${name}, ${spanBetween(from, to)}, by ${granularity}${unit ? `, in ${unit}` : ''}`;
+  const hasPoints = columns.count.some((amount) => amount > 0);
+
+  return (
+    <div className="big-chart">
+      <div className="chart-bar">
+        <span className="muted">{spanBetween(from, to)}</span>
+        {range.kind === 'fixed' && (
+          <button type="button" className="btn small" onClick={zoomBack}>
+            Back to live
+          </button>
+        )}
+        <Readout columns={columns} index={cursor} granularity={granularity} unit={unit} />
+      </div>
+      <div
+        className="chart-stage"
+        data-testid="chart"
+        data-points={columns.count.filter((amount) => amount > 0).length}
+        role="group"
+        aria-label={`Chart of ${caption}. Arrow keys move the cursor; drag to zoom, double click or Escape to go back.`}
+        tabIndex={0}
+        onKeyDown={onKeyDown}
+      >
+        {series ? (
+          <Plot
+            columns={columns}
+            from={from}
+            to={to}
+            now={clock}
+            late={shown.late}
+            height={HEIGHT}
+            onWidth={setWidth}
+            onZoom={zoomTo}
+            onZoomBack={zoomBack}
+            onCursor={setCursor}
+            onReady={onReady}
+          />
+        ) : (
+          <div className="skeleton skeleton-chart" />
+        )}
+        {series && !hasPoints && <p className="chart-note">No readings in this span.</p>}
+      </div>
+      {(fault ?? refusal) && (
+        <p className="fault" role="alert">
+          {refusal ? `The hub does not push ${name}: ${refusal}.` : `Older figures could not be fetched: ${fault}. What arrives live is still drawn.`}
+        </p>
+      )}
+      <ChartTable caption={caption} columns={columns} granularity={granularity} />
+    </div>
+  );
+}

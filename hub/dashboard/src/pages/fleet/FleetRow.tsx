@@ -1,0 +1,35 @@
+import { memo } from 'react';
+import type { Agent } from '../../api/shapes';
+import { count, perSecond } from '../../format/number';
+import { span } from '../../format/span';
+import { BehindCell, BooksCell, BufferCell, NameCell, StateCell } from './cells';
+
+interface FleetRowProps {
+  agent: Agent;
+  /** Place in the whole table, for screen readers, as only the rows in sight exist. */
+  index: number;
+  clock: number;
+}
+
+function lastSeen(agent: Agent, clock: number): string {
+  const moment = agent.lastSeen ? Date.parse(agent.lastSeen) : NaN;
+  return Number.isFinite(moment) ? `${span(clock - moment)} ago` : '–';
+}
+
+export const FleetRow = memo(function FleetRow({ agent, index, clock }: FleetRowProps) {
+  return (
+    <tr data-testid={`fleet-row-${agent.agent}`} aria-rowindex={index + 2}>
+      <th scope="row"><NameCell agent={agent} /></th>
+      <td><StateCell agent={agent} /></td>
+      <td className="n">{lastSeen(agent, clock)}</td>
+      <td><BufferCell agent={agent} /></td>
+      <td className="n"><BehindCell agent={agent} /></td>
+      <td className="n">{perSecond(agent.receivedPerSecond)}</td>
+      <td className="n">{perSecond(agent.storedPerSecond)}</td>
+      <td className="n">{count(agent.counts.deadLettered)}</td>
+      <td className="n">{count(agent.counts.evicted)}</td>
+      <td><BooksCell agent={agent} /></td>
+      <td className="muted">{agent.version}</td>
+    </tr>
+  );
+});

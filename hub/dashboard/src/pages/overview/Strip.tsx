@@ -1,0 +1,60 @@
+import { bytes, count, millis, perSecond } from '../../format/number';
+import type { HubStatus } from '../../api/shapes';
+import { useShown } from '../../store/hooks';
+
+interface Figure {
+  value: string;
+  label: string;
+  title: string;
+  isBad?: boolean;
+}
+
+/** The sums are only called balanced when the hub checked them. */
+function booksFigure({ books }: HubStatus): Figure {
+  const title = `Received = stored + buffered + dead-lettered + evicted + rejected, checked for ${books.checked} gateways`;
+  if (books.balanced && books.checked > 0) {
+    return { value: count(books.lost), label: `lost · ${count(books.countedTwice)} counted twice`, title, isBad: books.lost + books.countedTwice > 0 };
+  }
+  if (books.unbalancedAgents.length > 0) {
+    const [first, ...others] = books.unbalancedAgents;
+    return { value: `${first}${others.length ? ` +${others.length}` : ''}`, label: 'books do not balance', title: books.unbalancedAgents.join(', '), isBad: true };
+  }
+  return { value: '–', label: 'lost · not checked yet', title: 'No gateway has reported its counts yet' };
+}
+
+function figures(status: HubStatus): Figure[] {
+  return [
+    { value: perSecond(status.arrivingPerSecond), label: 'readings arriving', title: 'Readings that the hub takes in per second' },
+    { value: count(status.storedLastDay), label: 'stored in 24 h', title: 'Readings stored in the last 24 hours' },
+    booksFigure(status),
+    { value: millis(status.publishToPushMs.p99), label: 'publish to screen, p99', title: `Median ${millis(status.publishToPushMs.p50)}` },
+    { value: bytes(status.bufferedBytes), label: `buffered at the edge · ${count(status.bufferedReadings)} readings`, title: 'On the disks of all gateways' },
+  ];
+}
+
+/** The product's promise, in five figures from the hub. */
+export function Strip() {
+  const status = useShown((state) => state.status);
+  if (!status) {
+    return (
+      <div className="strip" data-testid="strip" aria-busy="true">
+        {[0, 1, 2, 3, 4].map((index) => (
+          <div key={index}>
+            <b className="skeleton skeleton-figure" />
+            <small className="skeleton skeleton-label" />
+          </div>
+        ))}
+      </div>
+    );
+  }
+  return (
+    <div className="strip" data-testid="strip">
+      {figures(status).map(({ value, label, title, isBad }) => (
+        <div key={label} title={title} className={isBad ? 'bad' : ''}>
+          <b>{value}</b>
+          <small>{label}</small>
+        </div>
+      ))}
+    </div>
+  );
+}

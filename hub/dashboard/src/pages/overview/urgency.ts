@@ -1,0 +1,22 @@
+/** Which type to look at first: those that fell silent, then all others by name, then those long unused. */
+
+import type { TypeSummary } from '../../api/shapes';
+
+/** A type that had readings within the hour and none for this long fell silent. */
+const SILENT_AFTER_MS = 5 * 60_000;
+
+export function silentFor(type: TypeSummary, now: number): number | null {
+  if (type.newest === null || type.lastHour.count === 0) return null;
+  const age = now - type.newest;
+  return age > SILENT_AFTER_MS ? age : null;
+}
+
+function rank(type: TypeSummary, now: number): number {
+  if (silentFor(type, now) !== null) return 0;
+  return type.lastHour.count > 0 || type.newest === null ? 1 : 2;
+}
+
+/** Orders types; with `now` 0 by name and use alone, for what must not jump while one looks at it. */
+export function inUrgency(now: number): (a: TypeSummary, b: TypeSummary) => number {
+  return (a, b) => rank(a, now) - rank(b, now) || a.type.localeCompare(b.type);
+}

@@ -1,0 +1,27 @@
+import { useKnown } from '../store/hooks';
+import type { Resource, State } from '../store/state';
+
+const MEANING: Record<Resource, string> = {
+  status: 'The five figures at the top stand still',
+  summary: 'New types and counts do not show',
+  agents: 'The gateways’ states stand still',
+};
+
+function stillWorks(state: State): string {
+  if (state.link === 'open') return 'Charts are still live.';
+  return state.lastMessageAt === null ? 'Nothing is live yet; the page keeps trying.' : 'What is shown is the last that arrived; the page reconnects by itself.';
+}
+
+/** Says what failed and what still works. */
+export function Faults() {
+  const faults = useKnown((state) => state.faults);
+  const rest = useKnown(stillWorks);
+  if (faults.size === 0) return null;
+  const reasons = [...new Set(faults.values())].join('; ');
+  const meanings = [...faults.keys()].map((resource) => MEANING[resource]).join('. ');
+  return (
+    <div className="fault-banner" role="alert">
+      <b>{meanings}</b>: {reasons}. {rest}
+    </div>
+  );
+}

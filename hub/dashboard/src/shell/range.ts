@@ -1,0 +1,58 @@
+/** The span that charts show: the last so-and-so long, or from one moment to another. */
+
+import { useMemo } from 'react';
+import type { Granularity } from '../api/shapes';
+import { MILLIS } from '../store/buckets';
+import { setParameters, useRoute } from './route';
+
+export const PRESETS = [
+  { key: '15m', label: '15 m', span: 15 * 60_000 },
+  { key: '1h', label: '1 h', span: 3_600_000 },
+  { key: '6h', label: '6 h', span: 6 * 3_600_000 },
+  { key: '24h', label: '24 h', span: 86_400_000 },
+  { key: '7d', label: '7 d', span: 7 * 86_400_000 },
+  { key: '60d', label: '60 d', span: 60 * 86_400_000 },
+] as const;
+
+export type PresetKey = (typeof PRESETS)[number]['key'];
+
+export type Range = { kind: 'last'; key: PresetKey; span: number } | { kind: 'fixed'; from: number; to: number; span: number };
+
+const DEFAULT = PRESETS[1];
+
+export function parseRange(parameters: URLSearchParams): Range {
+  const from = Number(parameters.get('from') ?? NaN);
+  const to = Number(parameters.get('to') ?? NaN);
+  if (Number.isFinite(from) && Number.isFinite(to) && to > from) return { kind: 'fixed', from, to, span: to - from };
+  const preset = PRESETS.find(({ key }) => key === parameters.get('range')) ?? DEFAULT;
+  return { kind: 'last', key: preset.key, span: preset.span };
+}
+
+export function useRange(): Range {
+  const { parameters } = useRoute();
+  const [from, to, range] = [parameters.get('from'), parameters.get('to'), parameters.get('range')];
+  return useMemo(() => parseRange(parameters), [from, to, range]);
+}
+
+export const showPreset = (key: PresetKey): void => setParameters({ range: key, from: null, to: null });
+export const zoomTo = (from: number, to: number): void => setParameters({ from: Math.round(from), to: Math.round(to) });
+export const zoomBack = (): void => setParameters({ from: null, to: null });
+
+/** The buckets that suit a span: short enough to show its shape, long enough to stay light. */
+export function suitedGranularity(span: number): Granularity {
+  if (span <= 25 * 3_600_000) return 'minute';
+  return span <= 15 * 86_400_000 ? 'hour' : 'day';
+}
+
+export interface Window {
+  from: number;
+  to: number;
+}
+
+/** The moments that a range covers, on bucket edges, so that a live chart moves once a bucket. */
+export function windowOf(range: Range, clock: number, granularity: Granularity): Window {
+  if (range.kind === 'fixed') return { from: range.from, to: range.to };
+  const step = MILLIS[granularity];
+  const to = (Math.floor(clock / step) + 1) * step;
+  return { from: to - Math.ceil(range.span / step) * step, to };
+}

@@ -1,0 +1,117 @@
+/** Folds what the hub says into the state. Pure: the same messages give the same state. */
+
+import type { Agent, Granularity, LiveBucket, Reading, ServerMessage } from '../api/shapes';
+import { AGENTS } from '../live/channel';
+import { fromLive, withSnapshot, withUpdate } from './buckets';
+import type { Bucket, Series, State } from './state';
+
+/** Raw readings that a channel keeps; the hub's snapshot holds as many. */
+export const READINGS_KEPT = 100;
+
+/** Copies of the maps that a run of messages changes, each made at its first change. */
+class Draft {
+  private series: Map<string, Series> | null = null;
+  private readings: Map<string, readonly Reading[]> | null = null;
+  private agents: Map<string, Agent> | null = null;
+  private refusals: Map<string, string> | null = null;
+  private newest: number | null;
+  private delayMs: number | null;
+
+  constructor(
+    private readonly state: State,
+    private readonly now: number,
+  ) {
+    this.newest = state.newest;
+    this.delayMs = state.delayMs;
+  }
+
+  apply(message: ServerMessage): void {
+    switch (message.type) {
+      case 'snapshot':
+        this.snapshot(message.channel, message.items);
+        break;
+      case 'metric_update':
+        this.update(message.channel, fromLive(message));
+        break;
+      case 'event':
+        this.reading(message.channel, message.event);
+        break;
+      case 'agent_update':
+        this.agents ??= new Map(this.state.agents ?? []);
+        this.agents.set(message.agent.agent, message.agent);
+        break;
+      case 'error':
+        if (message.channel) (this.refusals ??= new Map(this.state.refusals)).set(message.channel, message.message);
+        break;
+      case 'window':
+        break;
+    }
+  }
+
+  private snapshot(channel: string, items: unknown[]): void {
+    if (this.state.refusals.has(channel)) (this.refusals ??= new Map(this.state.refusals)).delete(channel);
+    if (channel === AGENTS) {
+      this.agents = new Map((items as Agent[]).map((agent) => [agent.agent, agent]));
+    } else if (channel.startsWith('events:') && !granularityOf(channel)) {
+      this.readings ??= new Map(this.state.readings);
+      this.readings.set(channel, newestFirst(items as Reading[]));
+    } else {
+      const granularity = granularityOf(channel);
+      if (!granularity) return;
+      const series = (this.series ??= new Map(this.state.series));
+      series.set(channel, withSnapshot(series.get(channel), items as LiveBucket[], granularity, this.now));
+      for (const item of items as LiveBucket[]) this.noteNewest(item.newest, false);
+    }
+  }
+
+  private update(channel: string, bucket: Bucket): void {
+    const granularity = granularityOf(channel);
+    if (!granularity) return;
+    const series = (this.series ??= new Map(this.state.series));
+    series.set(channel, withUpdate(series.get(channel), bucket, granularity, this.now));
+    this.noteNewest(bucket.newest, true);
+  }
+
+  private reading(channel: string, reading: Reading): void {
+    this.readings ??= new Map(this.state.readings);
+    const known = this.readings.get(channel) ?? [];
+    if (known.some((other) => other.id === reading.id)) return;
+    this.readings.set(channel, [reading, ...known].slice(0, READINGS_KEPT));
+  }
+
+  private noteNewest(newest: number, isLive: boolean): void {
+    if (!Number.isFinite(newest) || (this.newest !== null && newest <= this.newest)) return;
+    this.newest = newest;
+    if (isLive) this.delayMs = Math.max(0, this.now - newest);
+  }
+
+  finish(): State {
+    return {
+      ...this.state,
+      lastMessageAt: this.now,
+      newest: this.newest,
+      delayMs: this.delayMs,
+      series: this.series ?? this.state.series,
+      readings: this.readings ?? this.state.readings,
+      agents: this.agents ?? this.state.agents,
+      refusals: this.refusals ?? this.state.refusals,
+    };
+  }
+}
+
+/** The granularity at the end of a metrics channel's name; null for other channels. */
+export function granularityOf(channel: string): Granularity | null {
+  const end = channel.slice(channel.lastIndexOf(':') + 1);
+  return end === 'minute' || end === 'hour' || end === 'day' ? end : null;
+}
+
+function newestFirst(readings: Reading[]): readonly Reading[] {
+  return [...readings].sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0)).slice(0, READINGS_KEPT);
+}
+
+export function fold(state: State, messages: readonly ServerMessage[], now: number): State {
+  if (messages.length === 0) return state;
+  const draft = new Draft(state, now);
+  for (const message of messages) draft.apply(message);
+  return draft.finish();
+}

@@ -1,0 +1,71 @@
+/** Everything the page knows, as one immutable value. */
+
+import type { Agent, Figures, HubStatus, Reading, TypeSummary } from '../api/shapes';
+import type { LinkState } from '../live/client';
+
+export interface Bucket extends Figures {
+  /** Start of the bucket, milliseconds since 1970. */
+  start: number;
+}
+
+/** A bucket that was no longer the newest when a reading changed it. */
+export interface LateChange {
+  start: number;
+  at: number;
+}
+
+export interface Series {
+  /** Oldest first, each start once. */
+  buckets: readonly Bucket[];
+  /** Buckets that late data changed, newest change last. */
+  late: readonly LateChange[];
+  /** The start of the span that the channel's snapshot covers; before it, history has been asked for or not. */
+  liveFrom: number;
+  /** Grows with every snapshot, so that whoever asked for history asks again. */
+  generation: number;
+}
+
+/** What is fetched again and again, each with its own way to fail. */
+export type Resource = 'status' | 'summary' | 'agents';
+
+export interface State {
+  link: LinkState;
+  /** When the hub last said something over the WebSocket, by the hub's clock. */
+  lastMessageAt: number | null;
+  /** Time of the newest reading on the page. */
+  newest: number | null;
+  /** How old the newest reading was when it reached the page; unknown until one arrives live. */
+  delayMs: number | null;
+  /** The page's clock; it stands still while the page is paused. */
+  clock: number;
+  series: ReadonlyMap<string, Series>;
+  readings: ReadonlyMap<string, readonly Reading[]>;
+  agents: ReadonlyMap<string, Agent> | null;
+  status: HubStatus | null;
+  summary: readonly TypeSummary[] | null;
+  faults: ReadonlyMap<Resource, string>;
+  /** Channels that the hub would not serve, with its reason. */
+  refusals: ReadonlyMap<string, string>;
+  /** The hub wants a token before it says more. */
+  needsLogin: boolean;
+}
+
+export const EMPTY_SERIES: Series = { buckets: [], late: [], liveFrom: Infinity, generation: 0 };
+
+export function initialState(clock: number): State {
+  return {
+    link: 'connecting',
+    lastMessageAt: null,
+    newest: null,
+    delayMs: null,
+    clock,
+    series: new Map(),
+    readings: new Map(),
+    agents: null,
+    status: null,
+    summary: null,
+    faults: new Map(),
+    refusals: new Map(),
+    needsLogin: false,
+  };
+}

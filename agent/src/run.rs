@@ -1,1 +1,131 @@
-//! Placeholder until this stage lands.
+//! The composition root: makes every channel, thread and task of the agent, and ends them in the data's order.
+//!
+//! ```text
+//! sources ─CommitHandle─▶ committer ─▶ Buffer ─▶ forwarder ──▶ hub
+//!                                        └────▶ reporter  ──▶ hub, status.json
+//! ```
+
+mod shutdown;
+mod wiring;
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+use crate::buffer::{Buffer, BufferError};
+use crate::committer::{self, CommitHandle};
+use crate::config::Settings;
+use crate::forward::{ForwardError, Forwarder};
+use crate::source::mqtt_client::MqttClient;
+use crate::source::mqtt_listener::{ListenerError, MqttListener};
+use crate::status::Reporter;
+use shutdown::Running;
+
+/// Why the agent cannot run, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The buffer cannot be opened.
+    #[error("buffer in {dir}: {source}")]
+    Buffer {
+        /// The buffer's directory.
+        dir: std::path::PathBuf,
+        /// What the disk said.
+        source: BufferError,
+    },
+    /// A thread, runtime or signal handler was not to be had.
+    #[error("operating system: {0}")]
+    System(#[source] std::io::Error),
+    /// The listener's port cannot be taken.
+    #[error("mqtt_listener.listen {address}: {source}")]
+    Bind {
+        /// The configured address.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The listener did not start.
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
+    /// The way to the hub cannot be set up.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+    /// A part that should run for ever has ended.
+    #[error("{0} ended by itself")]
+    Ended(&'static str),
+}
+
+/// Runs the agent until SIGTERM or SIGINT, then stops it without losing anything.
+///
+/// # Errors
+/// When a part cannot start, or ends by itself.
+pub fn run(settings: Settings) -> Result<(), RunError> {
+    // The buffer blocks on the disk while it opens and heals, so it comes before any runtime.
+    let buffer = Buffer::open(wiring::buffer_settings(&settings))
+        .map_err(|source| RunError::Buffer { dir: settings.buffer.dir.clone(), source })?;
+    let (commits, committer) =
+        committer::spawn(buffer.clone(), wiring::commit_limits(&settings)).map_err(RunError::System)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::System)?;
+    runtime.block_on(async {
+        let running = start(settings, buffer, commits, committer).await?;
+        announce("penstock-agent ready");
+        running.until_stopped().await
+    })
+}
+
+async fn start(
+    settings: Settings,
+    buffer: Buffer,
+    commits: CommitHandle,
+    committer: JoinHandle<()>,
+) -> Result<Running, RunError> {
+    let (stop_sending, sending_stops) = watch::channel(false);
+    let (stop_reporting, reporting_stops) = watch::channel(false);
+    let forward_settings = wiring::forward_settings(&settings);
+    let forwarder = Forwarder::new(buffer.clone(), forward_settings.clone())?;
+    let reporter = Reporter::new(buffer.clone(), forward_settings)?;
+    let listener = start_listener(&settings, &commits).await?;
+    let clients = settings
+        .mqtt_clients
+        .iter()
+        .map(|client| {
+            let intake = wiring::intake(&settings, &commits);
+            MqttClient::start(client.clone(), &settings.agent.id, intake)
+        })
+        .collect();
+    Ok(Running {
+        buffer,
+        listener,
+        clients,
+        commits,
+        committer,
+        stop_sending,
+        forwarder: tokio::spawn(forwarder.run(sending_stops)),
+        stop_reporting,
+        reporter: tokio::spawn(reporter.run(reporting_stops)),
+    })
+}
+
+async fn start_listener(settings: &Settings, commits: &CommitHandle) -> Result<Option<MqttListener>, RunError> {
+    if !settings.mqtt_listener.enabled {
+        return Ok(None);
+    }
+    let address = settings.mqtt_listener.listen;
+    let bind_error = |source| RunError::Bind { address, source };
+    let socket = TcpListener::bind(address).map_err(bind_error)?;
+    let bound = socket.local_addr().map_err(bind_error)?;
+    let make_decoder = wiring::decoder_maker(settings);
+    let listener =
+        MqttListener::start(socket, settings.mqtt_listener.clone(), make_decoder, commits.clone()).await?;
+    announce(&format!("penstock-agent mqtt listener on {bound}"));
+    Ok(Some(listener))
+}
+
+/// Prints a line that programs wait for. A closed stdout is no reason to stop.
+fn announce(line: &str) {
+    let mut stdout = std::io::stdout().lock();
+    if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+        tracing::debug!(line, "stdout is closed");
+    }
+}

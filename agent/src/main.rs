@@ -1,0 +1,125 @@
+//! The command line: `penstock-agent run|check|status`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use penstock_agent::config::{self, LogFormat, LogSettings, Settings};
+use penstock_agent::{run, status};
+use tracing_subscriber::EnvFilter;
+
+/// `EX_CONFIG` of sysexits.h.
+const EXIT_CONFIG: u8 = 78;
+
+/// Reads sensors on a gateway, keeps every reading safe on disk, forwards batches to the hub.
+#[derive(Debug, Parser)]
+#[command(name = "penstock-agent", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs until SIGTERM or SIGINT.
+    Run(ConfigArgument),
+    /// Says what is wrong with the configuration, all of it at once.
+    Check(ConfigArgument),
+    /// Says where every reading of this gateway is; works while the agent runs.
+    Status {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// Prints the status file itself.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigArgument {
+    /// The configuration file; the default may be absent.
+    #[arg(long, value_name = "FILE", help = format!("The configuration file [default: {}]", config::DEFAULT_PATH))]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgument {
+    fn load(&self) -> Result<Settings, config::ConfigFaults> {
+        config::load(self.config.as_deref(), environment())
+    }
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run(argument) => with_settings(&argument, |settings| {
+            set_up_logging(&settings.log);
+            run::run(settings).map_err(Into::into)
+        }),
+        Command::Check(argument) => check(&argument),
+        Command::Status { config, json } => with_settings(&config, |settings| {
+            let dir = &settings.buffer.dir;
+            let text = status::show(dir, json).with_context(|| format!("status of {}", dir.display()))?;
+            println!("{}", text.trim_end());
+            Ok(())
+        }),
+    }
+}
+
+fn with_settings(argument: &ConfigArgument, act: impl FnOnce(Settings) -> anyhow::Result<()>) -> ExitCode {
+    let settings = match argument.load() {
+        Ok(settings) => settings,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    match act(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("penstock-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(argument: &ConfigArgument) -> ExitCode {
+    let file = argument.config.as_deref().unwrap_or(Path::new(config::DEFAULT_PATH));
+    match argument.load() {
+        Ok(settings) => {
+            println!("✓ {}", file.display());
+            println!("✓ agent {} sends to {}", settings.agent.id, settings.hub.url);
+            println!("✓ buffer in {}, quota {} bytes", settings.buffer.dir.display(), settings.buffer.quota_bytes);
+            if settings.mqtt_listener.enabled {
+                println!("✓ mqtt listener on {}", settings.mqtt_listener.listen);
+            }
+            for client in &settings.mqtt_clients {
+                println!("✓ mqtt client of {}:{}, topics {}", client.host, client.port, client.topics.join(" "));
+            }
+            match settings.mappings.len() {
+                0 => println!("✓ default mapping: {{source...}}/{{type}}"),
+                count => println!("✓ {count} mappings"),
+            }
+            ExitCode::SUCCESS
+        }
+        Err(faults) => {
+            for line in faults.to_string().lines() {
+                println!("✗ {line}");
+            }
+            ExitCode::from(EXIT_CONFIG)
+        }
+    }
+}
+
+/// Takes the environment's variables that are text; no key of ours has another.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn set_up_logging(settings: &LogSettings) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&settings.level));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+}

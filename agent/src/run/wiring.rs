@@ -1,0 +1,56 @@
+//! From the operator's settings to those of each stage.
+
+use std::sync::Arc;
+
+use crate::buffer::{BufferSettings, FullPolicy};
+use crate::committer::{CommitHandle, CommitLimits};
+use crate::config::{MappingSettings, QuotaPolicy, Settings};
+use crate::decode::Decoder;
+use crate::forward::ForwardSettings;
+use crate::source::Intake;
+
+pub(super) fn buffer_settings(settings: &Settings) -> BufferSettings {
+    let chosen = &settings.buffer;
+    BufferSettings {
+        dir: chosen.dir.clone(),
+        quota_bytes: chosen.quota_bytes,
+        policy: match chosen.policy {
+            QuotaPolicy::DropOldest => FullPolicy::DropOldest,
+            QuotaPolicy::Block => FullPolicy::Block,
+        },
+        segment_bytes: chosen.segment_bytes,
+        min_free_bytes: chosen.min_free_bytes,
+        dead_letter_bytes: chosen.dead_letter_bytes,
+        flush_timeout: chosen.flush_timeout,
+    }
+}
+
+pub(super) fn commit_limits(settings: &Settings) -> CommitLimits {
+    CommitLimits { queue_deliveries: settings.buffer.queue_messages, ..CommitLimits::default() }
+}
+
+pub(super) fn forward_settings(settings: &Settings) -> ForwardSettings {
+    let chosen = &settings.forward;
+    ForwardSettings {
+        token: settings.hub.token.clone(),
+        batch_readings: chosen.batch_readings,
+        catch_up_readings: chosen.catch_up_readings,
+        linger: chosen.linger,
+        timeout: chosen.timeout,
+        backoff_max: chosen.backoff_max,
+        report_every: chosen.report_interval,
+        ..ForwardSettings::new(settings.agent.id.clone(), settings.hub.url.clone())
+    }
+}
+
+/// Returns what makes a decoder for each source: they do not share one, so that none waits for another.
+pub(super) fn decoder_maker(settings: &Settings) -> impl Fn() -> Decoder + Send + Sync + use<> {
+    let agent = settings.agent.id.clone();
+    let prefix_sources = settings.agent.prefix_sources;
+    let mappings: Arc<[MappingSettings]> = settings.mappings.clone().into();
+    move || Decoder::new(&agent, prefix_sources, Arc::clone(&mappings))
+}
+
+pub(super) fn intake(settings: &Settings, commits: &CommitHandle) -> Intake {
+    Intake::new(decoder_maker(settings)(), commits.clone())
+}

@@ -10,6 +10,8 @@
 
 pub mod config;
 
+pub mod telemetry;
+
 pub mod mongod;
 
 pub mod store;

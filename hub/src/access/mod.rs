@@ -1,1 +1,202 @@
-//! Placeholder until this stage lands.
+//! Who is calling, and what they may do: tokens of agents and of people, kept hashed in the collection `tokens`.
+//!
+//! While no token exists the hub is open, and [`Access::check_listen_address`] keeps it on the loopback interface.
+//! From the first agent's token on agents need one, from the first user's token on people need one. This module must
+//! not know HTTP's requests and answers.
+
+mod cache;
+mod origin;
+mod rate;
+mod registry;
+mod role;
+mod token;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mongodb::Database;
+use penstock_shared::id::AgentId;
+use tokio::sync::Mutex;
+
+use crate::config::{AccessSettings, RequireTokens};
+
+use cache::Cache;
+use registry::Registry;
+
+pub use origin::{is_loopback_host, is_origin_allowed};
+pub use rate::RateLimiter;
+pub use registry::TokenSummary;
+pub use role::{Role, UnknownRole};
+pub use token::{Token, TokenHash};
+
+/// The longest name of a user.
+const MAX_USER_NAME_BYTES: usize = 64;
+
+/// Somebody whose token is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// A gateway; it speaks for itself only.
+    Agent(AgentId),
+    /// A person or an application.
+    User {
+        /// The name given when the token was made.
+        name: String,
+        /// What they may do.
+        role: Role,
+    },
+}
+
+/// Which callers need a token at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Agents need one.
+    pub agents: bool,
+    /// People and applications need one.
+    pub people: bool,
+}
+
+/// Says why a token could not be made, or why the hub must not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The database failed.
+    #[error("the database does not answer: {0}")]
+    Database(#[from] mongodb::error::Error),
+    /// A name that cannot be given.
+    #[error("a name has 1 to {MAX_USER_NAME_BYTES} characters without control characters")]
+    InvalidName,
+    /// The hub is open to everybody, and would be reachable by everybody.
+    #[error(
+        "no token exists, so everybody could read and write: the hub listens on the loopback interface only, not on \
+         {0}; add a token first with `penstock-hub users add NAME --role admin`"
+    )]
+    OpenToTheWorld(SocketAddr),
+}
+
+/// The door: looks tokens up, makes them, and knows who needs one.
+#[derive(Debug)]
+pub struct Access {
+    registry: Registry,
+    settings: AccessSettings,
+    identities: Mutex<Cache<TokenHash, Option<Identity>>>,
+    tokens_exist: Mutex<Option<(Instant, Needs)>>,
+    /// Whether somebody beyond this machine can reach the hub.
+    reachable: bool,
+}
+
+impl Access {
+    /// Opens the collection and makes its indexes. `listen` is where callers will come from.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open(
+        database: &Database,
+        settings: &AccessSettings,
+        listen: SocketAddr,
+    ) -> Result<Self, AccessError> {
+        Ok(Self {
+            registry: Registry::open(database).await?,
+            settings: settings.clone(),
+            identities: Mutex::new(Cache::new(settings.cache)),
+            tokens_exist: Mutex::new(None),
+            reachable: !listen.ip().is_loopback(),
+        })
+    }
+
+    /// Refuses to let an open hub listen where others can reach it.
+    ///
+    /// # Errors
+    /// When no token exists and `listen` is no loopback address, or the database fails.
+    pub async fn check_listen_address(&self, listen: SocketAddr) -> Result<Needs, AccessError> {
+        let exist = self.registry.existing_kinds().await?;
+        let some_exist = exist.agents || exist.people;
+        if self.reachable && !some_exist && self.settings.require_tokens == RequireTokens::Auto {
+            return Err(AccessError::OpenToTheWorld(listen));
+        }
+        self.needs().await
+    }
+
+    /// Tells who needs a token at present; at most as old as the cache allows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn needs(&self) -> Result<Needs, AccessError> {
+        if self.settings.require_tokens == RequireTokens::Always || self.reachable {
+            return Ok(Needs { agents: true, people: true });
+        }
+        let mut known = self.tokens_exist.lock().await;
+        if let Some((since, needs)) = *known
+            && since.elapsed() < self.settings.cache
+        {
+            return Ok(needs);
+        }
+        let needs = self.registry.existing_kinds().await?;
+        *known = Some((Instant::now(), needs));
+        Ok(needs)
+    }
+
+    /// Finds out whose token this is; none when it is unknown or expired.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn identify(&self, token: &Token) -> Result<Option<Identity>, AccessError> {
+        let hash = token.hash();
+        if let Some(known) = self.identities.lock().await.get(&hash, Instant::now()) {
+            return Ok(known);
+        }
+        let identity = self.registry.find(hash).await?;
+        self.identities.lock().await.insert(hash, identity.clone(), Instant::now());
+        Ok(identity)
+    }
+
+    /// Makes a token for a gateway and returns it; only its hash is kept.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_agent(&self, agent: &AgentId) -> Result<Token, AccessError> {
+        let token = Token::random();
+        self.registry.insert_agent(token.hash(), agent).await?;
+        Ok(token)
+    }
+
+    /// Makes a token for a person or an application and returns it; only its hash is kept.
+    ///
+    /// # Errors
+    /// When the name cannot be given, or the database fails.
+    pub async fn add_user(&self, name: &str, role: Role) -> Result<Token, AccessError> {
+        if name.is_empty() || name.len() > MAX_USER_NAME_BYTES || name.chars().any(char::is_control) {
+            return Err(AccessError::InvalidName);
+        }
+        let token = Token::random();
+        self.registry.insert_user(token.hash(), name, role).await?;
+        Ok(token)
+    }
+
+    /// Lists the tokens of agents (`true`) or of people (`false`), without the tokens themselves.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(&self, agents: bool) -> Result<Vec<TokenSummary>, AccessError> {
+        Ok(self.registry.list(agents).await?)
+    }
+
+    /// Opens a session for a person's token: a token of its own that expires. None when the token is no person's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_session(&self, token: &Token) -> Result<Option<(Token, Duration)>, AccessError> {
+        let Some(Identity::User { .. }) = self.identify(token).await? else { return Ok(None) };
+        let session = Token::random();
+        self.registry.insert_session(session.hash(), token.hash(), self.settings.session).await?;
+        Ok(Some((session, self.settings.session)))
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn close_session(&self, session: &Token) -> Result<(), AccessError> {
+        self.registry.delete_session(session.hash()).await?;
+        self.identities.lock().await.remove(&session.hash());
+        Ok(())
+    }
+}

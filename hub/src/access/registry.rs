@@ -1,0 +1,123 @@
+//! The collection `tokens`: `{_id: hash, kind, name, role, of, createdAt, expiresAt}`.
+//!
+//! `kind` is `agent`, `user` or `session`; a session points to its user's token with `of` and expires.
+
+use std::time::{Duration, SystemTime};
+
+use mongodb::bson::{DateTime, Document, doc};
+use mongodb::error::Error;
+use mongodb::options::IndexOptions;
+use mongodb::{Collection, Database, IndexModel};
+use penstock_shared::id::AgentId;
+
+use super::token::TokenHash;
+use super::{Identity, Needs, Role};
+
+/// The collection's name.
+const COLLECTION: &str = "tokens";
+
+/// A token as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSummary {
+    /// The agent's id or the user's name.
+    pub name: String,
+    /// The user's role; none for an agent.
+    pub role: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime,
+}
+
+#[derive(Debug)]
+pub(super) struct Registry {
+    tokens: Collection<Document>,
+}
+
+impl Registry {
+    pub(super) async fn open(database: &Database) -> Result<Self, Error> {
+        let tokens = database.collection::<Document>(COLLECTION);
+        let expire = IndexOptions::builder().expire_after(Duration::ZERO).build();
+        let expiry = IndexModel::builder().keys(doc! { "expiresAt": 1 }).options(expire).build();
+        let kind = IndexModel::builder().keys(doc! { "kind": 1, "name": 1 }).build();
+        tokens.create_indexes([expiry, kind]).await?;
+        Ok(Self { tokens })
+    }
+
+    pub(super) async fn existing_kinds(&self) -> Result<Needs, Error> {
+        let agents = self.tokens.find_one(doc! { "kind": "agent" }).await?.is_some();
+        let people = self.tokens.find_one(doc! { "kind": "user" }).await?.is_some();
+        Ok(Needs { agents, people })
+    }
+
+    pub(super) async fn find(&self, hash: TokenHash) -> Result<Option<Identity>, Error> {
+        let found = self.tokens.find_one(doc! { "_id": hash.to_string() }).await?;
+        let Some(document) = found else { return Ok(None) };
+        if document.get_str("kind") != Ok("session") {
+            return Ok(identity(&document));
+        }
+        // The TTL index only runs once a minute.
+        let alive = document.get_datetime("expiresAt").is_ok_and(|at| *at > DateTime::now());
+        let Some(of) = document.get_str("of").ok().filter(|_| alive) else { return Ok(None) };
+        let user = self.tokens.find_one(doc! { "_id": of, "kind": "user" }).await?;
+        Ok(user.as_ref().and_then(identity))
+    }
+
+    pub(super) async fn insert_agent(&self, hash: TokenHash, agent: &AgentId) -> Result<(), Error> {
+        self.insert(doc! { "_id": hash.to_string(), "kind": "agent", "name": agent.as_str() }).await
+    }
+
+    pub(super) async fn insert_user(&self, hash: TokenHash, name: &str, role: Role) -> Result<(), Error> {
+        let token = doc! { "_id": hash.to_string(), "kind": "user", "name": name, "role": role.as_str() };
+        self.insert(token).await
+    }
+
+    pub(super) async fn insert_session(
+        &self,
+        session: TokenHash,
+        of: TokenHash,
+        lasts: Duration,
+    ) -> Result<(), Error> {
+        let expires_at = DateTime::from_system_time(SystemTime::now() + lasts);
+        let token = doc! {
+            "_id": session.to_string(), "kind": "session", "of": of.to_string(), "expiresAt": expires_at,
+        };
+        self.insert(token).await
+    }
+
+    pub(super) async fn delete_session(&self, session: TokenHash) -> Result<(), Error> {
+        self.tokens.delete_one(doc! { "_id": session.to_string(), "kind": "session" }).await?;
+        Ok(())
+    }
+
+    pub(super) async fn list(&self, agents: bool) -> Result<Vec<TokenSummary>, Error> {
+        let kind = if agents { "agent" } else { "user" };
+        let mut cursor = self.tokens.find(doc! { "kind": kind }).sort(doc! { "name": 1 }).await?;
+        let mut summaries = Vec::new();
+        while cursor.advance().await? {
+            let token = cursor.deserialize_current()?;
+            summaries.push(TokenSummary {
+                name: token.get_str("name").unwrap_or_default().to_owned(),
+                role: token.get_str("role").ok().map(str::to_owned),
+                created_at: token.get_datetime("createdAt").copied().unwrap_or(DateTime::MIN),
+            });
+        }
+        Ok(summaries)
+    }
+
+    async fn insert(&self, mut token: Document) -> Result<(), Error> {
+        token.insert("createdAt", DateTime::now());
+        self.tokens.insert_one(token).await?;
+        Ok(())
+    }
+}
+
+fn identity(token: &Document) -> Option<Identity> {
+    let name = token.get_str("name").ok()?;
+    match token.get_str("kind").ok()? {
+        "agent" => AgentId::new(name).ok().map(Identity::Agent),
+        "user" => {
+            let role = token.get_str("role").ok()?.parse().ok()?;
+            Some(Identity::User { name: name.to_owned(), role })
+        }
+        _ => None,
+    }
+}

@@ -1,5 +1,6 @@
 //! The command line: `penstock-agent run|check|status`.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +12,10 @@ use tracing_subscriber::EnvFilter;
 
 /// `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;
+
+/// The server library tells of each of its threads; only its warnings concern the operator.
+const QUIET_LIBRARIES: &str =
+    "ntex_server=warn,ntex_rt=warn,ntex_service=warn,ntex_io=warn,ntex_net=warn,ntex_mqtt=warn";
 
 /// Reads sensors on a gateway, keeps every reading safe on disk, forwards batches to the hub.
 #[derive(Debug, Parser)]
@@ -116,8 +121,10 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 fn set_up_logging(settings: &LogSettings) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&settings.level));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let chosen = || EnvFilter::new(format!("{QUIET_LIBRARIES},{}", settings.level));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| chosen());
+    let colours = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     match settings.format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),

@@ -90,7 +90,7 @@ async fn start(
         .mqtt_clients
         .iter()
         .map(|client| {
-            let intake = wiring::intake(&settings, &commits);
+            let intake = wiring::client_intake(&settings, client, &commits);
             MqttClient::start(client.clone(), &settings.agent.id, intake)
         })
         .collect();

@@ -33,11 +33,15 @@ pub struct ClientSettings {
     pub credentials: Option<(String, String)>,
     /// Topic filters. Default: `#`.
     pub topics: Vec<String>,
-    /// Quality of service to subscribe with, 0 to 2. Default: 1.
+    /// Quality of service to subscribe with, 0 or 1. Default: 1. Messages published with 2 arrive with 1: every
+    /// message is committed before it is acknowledged anyhow, and a handshake of QoS 2 does not outlive a connection.
     pub qos: u8,
-    /// A larger packet breaks the connection. Default: 256 KiB.
+    /// Whether to take what the broker kept from before the subscription. Default: false, as its time of arrival
+    /// says nothing of when it was measured.
+    pub take_retained: bool,
+    /// A larger message is a dead letter; an MQTT 5 broker is told not to send it. Default: 256 KiB.
     pub max_packet_bytes: u32,
-    /// How many messages may wait for their commit at once; at MQTT 5 the broker is told. Default: 100.
+    /// How many messages an MQTT 5 broker may send ahead of their acknowledgement. Default: 100.
     pub max_inflight: u16,
     /// Default: 30 s.
     pub keep_alive: Duration,
@@ -55,6 +59,7 @@ impl Default for ClientSettings {
             credentials: None,
             topics: vec!["#".to_owned()],
             qos: 1,
+            take_retained: false,
             max_packet_bytes: 256 * 1024,
             max_inflight: 100,
             keep_alive: Duration::from_secs(30),
@@ -89,7 +94,8 @@ pub(super) fn read(section: &mut Section<'_>) -> ClientSettings {
         version: section.choice("version", default.version, &versions),
         credentials: read_credentials(section),
         topics,
-        qos: u8::try_from(section.number("qos", default.qos.into(), 0..=2)).unwrap_or(default.qos),
+        qos: u8::try_from(section.number("qos", default.qos.into(), 0..=1)).unwrap_or(default.qos),
+        take_retained: section.flag("take_retained", default.take_retained),
         max_packet_bytes: u32::try_from(max_packet).unwrap_or(default.max_packet_bytes),
         max_inflight: u16::try_from(max_inflight).unwrap_or(default.max_inflight),
         keep_alive: Duration::from_secs(keep_alive),

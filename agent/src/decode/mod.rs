@@ -53,13 +53,21 @@ impl Decoded {
 #[derive(Debug)]
 pub struct Decoder {
     plans: PlanCache,
+    max_payload_bytes: usize,
 }
 
 impl Decoder {
     /// Makes a decoder; without mappings the default mapping holds.
     #[must_use]
     pub fn new(agent: &AgentId, prefix_sources: bool, mappings: Arc<[MappingSettings]>) -> Self {
-        Self { plans: PlanCache::new(agent, prefix_sources, mappings) }
+        Self { plans: PlanCache::new(agent, prefix_sources, mappings), max_payload_bytes: MAX_PAYLOAD_BYTES }
+    }
+
+    /// Looks at no payload above `bytes`, where that is below [`MAX_PAYLOAD_BYTES`].
+    #[must_use]
+    pub fn limit_payload(mut self, bytes: usize) -> Self {
+        self.max_payload_bytes = bytes.min(MAX_PAYLOAD_BYTES);
+        self
     }
 
     /// Decodes one message that arrived at `arrived_at`. `$SYS` and its like hold nothing.
@@ -69,7 +77,7 @@ impl Decoder {
             return decoded;
         }
         let mut message = Message { topic, payload, arrived_at, decoded: &mut decoded };
-        if let Err(fault) = message.read(&mut self.plans) {
+        if let Err(fault) = message.read(&mut self.plans, self.max_payload_bytes) {
             message.set_aside(fault);
         }
         decoded
@@ -85,8 +93,8 @@ struct Message<'a> {
 }
 
 impl Message<'_> {
-    fn read(&mut self, plans: &mut PlanCache) -> Result<(), Undecodable> {
-        let payload = Payload::parse(self.payload)?;
+    fn read(&mut self, plans: &mut PlanCache, max_payload_bytes: usize) -> Result<(), Undecodable> {
+        let payload = Payload::parse(self.payload, max_payload_bytes)?;
         plans.with_plan(self.topic, |plan, mapping| match (&mut plan.shape, mapping) {
             (Shape::Unmapped, _) => {
                 Err(Undecodable::new(Reason::UnmappedTopic, "no mapping matches the topic"))

@@ -3,7 +3,6 @@
 use penstock_shared::reading::{MAX_TEXT_BYTES, Value};
 use serde_json::Value as Json;
 
-use super::MAX_PAYLOAD_BYTES;
 use super::reason::{Reason, Undecodable};
 use crate::config::JsonPointer;
 
@@ -17,9 +16,9 @@ pub(super) enum Payload {
 }
 
 impl Payload {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Undecodable> {
-        if bytes.len() > MAX_PAYLOAD_BYTES {
-            let detail = format!("{} bytes, at most {MAX_PAYLOAD_BYTES} are decoded", bytes.len());
+    pub(super) fn parse(bytes: &[u8], max_bytes: usize) -> Result<Self, Undecodable> {
+        if bytes.len() > max_bytes {
+            let detail = format!("{} bytes, at most {max_bytes} are decoded", bytes.len());
             return Err(Undecodable::new(Reason::PayloadTooLarge, detail));
         }
         let text = std::str::from_utf8(bytes)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::buffer::{BufferSettings, FullPolicy};
 use crate::committer::{CommitHandle, CommitLimits};
-use crate::config::{MappingSettings, QuotaPolicy, Settings};
+use crate::config::{ClientSettings, MappingSettings, QuotaPolicy, Settings};
 use crate::decode::Decoder;
 use crate::forward::ForwardSettings;
 use crate::source::Intake;
@@ -51,6 +51,7 @@ pub(super) fn decoder_maker(settings: &Settings) -> impl Fn() -> Decoder + Send 
     move || Decoder::new(&agent, prefix_sources, Arc::clone(&mappings))
 }
 
-pub(super) fn intake(settings: &Settings, commits: &CommitHandle) -> Intake {
-    Intake::new(decoder_maker(settings)(), commits.clone())
+pub(super) fn client_intake(settings: &Settings, client: &ClientSettings, commits: &CommitHandle) -> Intake {
+    let max_payload_bytes = usize::try_from(client.max_packet_bytes).unwrap_or(usize::MAX);
+    Intake::new(decoder_maker(settings)().limit_payload(max_payload_bytes), commits.clone())
 }

@@ -20,8 +20,8 @@ impl Intake {
         Self { decoder, commits }
     }
 
-    /// Decodes a message and prepares its delivery; none when there is nothing to commit, and the message may be
-    /// acknowledged at once.
+    /// Decodes a message and prepares its delivery. None when there is nothing to commit: `done` has been called
+    /// then, as the message may be acknowledged at once.
     pub fn deliver(
         &mut self,
         topic: &str,
@@ -30,6 +30,7 @@ impl Intake {
     ) -> Option<Delivery> {
         let decoded = self.decoder.decode(topic, payload, TimestampMicros::now());
         if decoded.is_empty() {
+            done(Ok(()));
             return None;
         }
         let (readings, dead_letters) = (decoded.readings, decoded.dead_letters);

@@ -1,21 +1,55 @@
-//! Brokers that already stand, to which the agent subscribes.
+//! Brokers that already stand, to which the agent subscribes: 3.1.1 and 5.
+//!
+//! ```text
+//! broker ─▶ connection (v3 or v5) ─▶ Link ─▶ Intake ─▶ committer
+//!    ▲                                                   │ done
+//!    └── PUBACK ◀── the connection's own request queue ◀─┘
+//! ```
+//!
+//! The session stays at the broker (no clean session), acknowledgements wait for the fsync. **Each connection has a
+//! library client of its own**: a late acknowledgement goes to the queue of the connection that its message came by,
+//! and where that is gone it is dropped, so it can never acknowledge somebody else's packet id; and nothing that wedged
+//! in a client survives it.
 
+mod link;
+mod v3;
+mod v5;
+
+use std::time::{Duration, Instant};
+
+use penstock_shared::backoff::Backoff;
 use penstock_shared::id::AgentId;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::config::ClientSettings;
+use crate::config::{ClientSettings, MqttVersion};
 use crate::source::Intake;
+use link::{ConnectionEnd, Link};
+
+const BACKOFF_BASE: Duration = Duration::from_secs(1);
+/// A connection that held this long was a good one; the next attempt comes soon. Two clients of one name, which throw
+/// each other out, stay below it.
+const GOOD_CONNECTION: Duration = Duration::from_secs(10);
+/// How long the client has, when it stops, for the acknowledgements that wait for their commit.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Unacknowledged packet ids are distinct 16-bit numbers, so this queue cannot overflow with acknowledgements.
+const REQUEST_QUEUE: usize = u16::MAX as usize + 64;
 
 /// A client that runs.
 #[derive(Debug)]
 pub struct MqttClient {
-    task: tokio::task::JoinHandle<()>,
+    task: JoinHandle<()>,
+    stop: watch::Sender<bool>,
 }
 
 impl MqttClient {
     /// Connects, and connects again for as long as it runs.
     #[must_use]
-    pub fn start(_settings: ClientSettings, _agent: &AgentId, _intake: Intake) -> Self {
-        Self { task: tokio::spawn(std::future::pending()) }
+    pub fn start(settings: ClientSettings, agent: &AgentId, intake: Intake) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let client_id = settings.client_id.clone().unwrap_or_else(|| format!("penstock-{agent}"));
+        let link = Link::new(settings, client_id, intake, stopping);
+        Self { task: tokio::spawn(run(link)), stop }
     }
 
     /// Tells whether the client's task has ended, which it does not by itself.
@@ -24,8 +58,41 @@ impl MqttClient {
         self.task.is_finished()
     }
 
-    /// Stops.
-    pub async fn stop(self) {
-        self.task.abort();
+    /// Takes nothing more, acknowledges what is committed, and disconnects. The broker keeps the rest.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        match tokio::time::timeout(DRAIN_TIMEOUT * 2, &mut self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "mqtt client task panicked"),
+            Err(_) => {
+                tracing::warn!("mqtt client did not stop in time");
+                self.task.abort();
+            }
+        }
+    }
+}
+
+async fn run(mut link: Link) {
+    let mut backoff = Backoff::new(BACKOFF_BASE, link.settings.backoff_max);
+    loop {
+        let started = Instant::now();
+        let end = match link.settings.version {
+            MqttVersion::V311 => v3::run_connection(&mut link).await,
+            MqttVersion::V5 => v5::run_connection(&mut link).await,
+        };
+        let broker = link.broker.as_str();
+        match end {
+            ConnectionEnd::Stopped => return,
+            ConnectionEnd::NotCommitted => tracing::warn!(broker, "reconnecting, for messages not committed to come again"),
+            ConnectionEnd::Lost(error) => tracing::warn!(broker, error, "mqtt connection lost"),
+        }
+        if started.elapsed() > GOOD_CONNECTION {
+            backoff.reset();
+        }
+        let pause = backoff.next_delay(rand::random());
+        tracing::debug!(broker, ?pause, failures = backoff.failures(), "waiting before the next attempt to connect");
+        if link.stops_within(pause).await {
+            return;
+        }
     }
 }

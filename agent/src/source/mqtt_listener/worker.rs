@@ -125,8 +125,7 @@ impl Worker {
         })?;
         let (ticket, outcome) = self.desk.ticket();
         let delivery = self.intake.borrow_mut().deliver(topic, &payload, move |outcome| ticket.report(outcome));
-        let Some(delivery) = delivery else { return Ok(()) };
-        if let Err(refused) = self.commits.try_submit(delivery) {
+        if let Some(Err(refused)) = delivery.map(|delivery| self.commits.try_submit(delivery)) {
             // The queue is full: this is where back pressure comes from, as the in-flight window fills behind it.
             self.commits.submit(*refused).await?;
         }

@@ -1,0 +1,108 @@
+//! MQTT 3.1.1: one connection, from CONNECT to its end.
+
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode};
+
+use super::REQUEST_QUEUE;
+use super::link::{ConnectionEnd, Link};
+
+/// This version cannot tell a broker what is too large for us, and a packet that the library refuses comes again with
+/// every connection. So the library takes what may reasonably come, and what is above the configured limit becomes a
+/// dead letter.
+const MIN_PACKET_LIMIT: usize = 16 << 20;
+/// Nothing is published here.
+const MAX_OUTGOING_PACKET: usize = 64 * 1024;
+
+/// Runs one connection with a library client of its own.
+pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
+    let (client, mut events) = AsyncClient::new(options(link), REQUEST_QUEUE);
+    let stop_requested = link.stop_requested();
+    let not_committed = link.a_message_not_committed();
+    tokio::pin!(stop_requested, not_committed);
+    let mut is_connected = false;
+    let mut is_draining = false;
+    loop {
+        // A poll dropped half done can lose the acknowledgement it was writing: the broker sends that message again.
+        // It happens only where the connection is about to end.
+        let event = tokio::select! {
+            event = poll(&mut events) => event,
+            () = &mut not_committed, if !is_draining => return ConnectionEnd::NotCommitted,
+            () = &mut stop_requested, if !is_draining => {
+                if !is_connected {
+                    return ConnectionEnd::Stopped;
+                }
+                is_draining = true;
+                disconnect_when_drained(link, client.clone());
+                continue;
+            }
+        };
+        match event {
+            Ok(Event::Incoming(packet)) => {
+                is_connected |= matches!(packet, Packet::ConnAck(_));
+                if let Err(error) = apply(link, &client, packet).await {
+                    return ConnectionEnd::Lost(error);
+                }
+            }
+            Ok(Event::Outgoing(Outgoing::Disconnect)) => return ConnectionEnd::Stopped,
+            Ok(Event::Outgoing(_)) => {}
+            Err(_) if link.is_stopping() => return ConnectionEnd::Stopped,
+            Err(error) => return ConnectionEnd::Lost(error),
+        }
+    }
+}
+
+fn options(link: &Link) -> MqttOptions {
+    let settings = &link.settings;
+    let mut options = MqttOptions::new(link.client_id.clone(), settings.host.clone(), settings.port);
+    let max_packet = usize::try_from(settings.max_packet_bytes).unwrap_or(usize::MAX).max(MIN_PACKET_LIMIT);
+    options.set_clean_session(false).set_manual_acks(true).set_keep_alive(settings.keep_alive);
+    options.set_max_packet_size(max_packet, MAX_OUTGOING_PACKET);
+    if let Some((username, password)) = &settings.credentials {
+        options.set_credentials(username.clone(), password.clone());
+    }
+    options
+}
+
+async fn poll(events: &mut EventLoop) -> Result<Event, String> {
+    events.poll().await.map_err(|error| error.to_string())
+}
+
+async fn apply(link: &mut Link, client: &AsyncClient, packet: Packet) -> Result<(), String> {
+    match packet {
+        Packet::ConnAck(ack) if link.must_subscribe(ack.session_present) => {
+            let qos = if link.settings.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+            let filters = link.settings.topics.iter().map(|topic| SubscribeFilter::new(topic.clone(), qos));
+            client.try_subscribe_many(filters).map_err(|error| format!("subscribe: {error}"))?;
+        }
+        Packet::SubAck(ack) => {
+            let refused = ack.return_codes.iter().enumerate().filter(|(_, code)| **code == SubscribeReasonCode::Failure);
+            refused.for_each(|(position, _)| link.note_refused_subscription(position));
+        }
+        Packet::Publish(message) => take_in(link, client, message).await,
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn take_in(link: &mut Link, client: &AsyncClient, mut message: Publish) {
+    let payload = std::mem::take(&mut message.payload);
+    let retained = message.retain;
+    let topic = message.topic.clone();
+    let client = client.clone();
+    let acknowledge = move || {
+        if client.try_ack(&message).is_err() {
+            tracing::debug!("connection gone before its acknowledgement, the broker sends again");
+        }
+    };
+    link.take_in(&topic, &payload, retained, acknowledge).await;
+}
+
+/// DISCONNECT stands behind the last acknowledgement in the connection's queue.
+fn disconnect_when_drained(link: &Link, client: AsyncClient) {
+    let drained = link.drained();
+    tokio::spawn(async move {
+        drained.await;
+        if client.try_disconnect().is_err() {
+            tracing::debug!("connection gone before its end");
+        }
+    });
+}

@@ -1,0 +1,113 @@
+//! MQTT 5: one connection, from CONNECT to its end.
+
+use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Packet, Publish, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+
+use super::REQUEST_QUEUE;
+use super::link::{ConnectionEnd, Link};
+
+/// How long the broker keeps the session of an agent that is away: as long as it can.
+const SESSION_EXPIRY_NEVER: u32 = u32::MAX;
+/// Nothing is published here; by default the library prepares 10 MB for what might be.
+const NO_PUBLISHES: u16 = 1;
+
+/// Runs one connection with a library client of its own.
+pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
+    let (client, mut events) = AsyncClient::new(options(link), REQUEST_QUEUE);
+    let stop_requested = link.stop_requested();
+    let not_committed = link.a_message_not_committed();
+    tokio::pin!(stop_requested, not_committed);
+    let mut is_connected = false;
+    let mut is_draining = false;
+    loop {
+        // A poll dropped half done can lose the acknowledgement it was writing: the broker sends that message again.
+        // It happens only where the connection is about to end.
+        let event = tokio::select! {
+            event = poll(&mut events) => event,
+            () = &mut not_committed, if !is_draining => return ConnectionEnd::NotCommitted,
+            () = &mut stop_requested, if !is_draining => {
+                if !is_connected {
+                    return ConnectionEnd::Stopped;
+                }
+                is_draining = true;
+                disconnect_when_drained(link, client.clone());
+                continue;
+            }
+        };
+        match event {
+            Ok(Event::Incoming(packet)) => {
+                is_connected |= matches!(packet, Packet::ConnAck(_));
+                if let Err(error) = apply(link, &client, packet).await {
+                    return ConnectionEnd::Lost(error);
+                }
+            }
+            Ok(Event::Outgoing(Outgoing::Disconnect)) => return ConnectionEnd::Stopped,
+            Ok(Event::Outgoing(_)) => {}
+            Err(_) if link.is_stopping() => return ConnectionEnd::Stopped,
+            Err(error) => return ConnectionEnd::Lost(error),
+        }
+    }
+}
+
+fn options(link: &Link) -> MqttOptions {
+    let settings = &link.settings;
+    let mut options = MqttOptions::new(link.client_id.clone(), settings.host.clone(), settings.port);
+    let mut properties = ConnectProperties::new();
+    properties.session_expiry_interval = Some(SESSION_EXPIRY_NEVER);
+    properties.receive_maximum = Some(settings.max_inflight);
+    properties.max_packet_size = Some(settings.max_packet_bytes);
+    options.set_clean_start(false).set_manual_acks(true).set_keep_alive(settings.keep_alive);
+    options.set_connect_properties(properties).set_outgoing_inflight_upper_limit(NO_PUBLISHES);
+    if let Some((username, password)) = &settings.credentials {
+        options.set_credentials(username.clone(), password.clone());
+    }
+    options
+}
+
+async fn poll(events: &mut EventLoop) -> Result<Event, String> {
+    events.poll().await.map_err(|error| error.to_string())
+}
+
+async fn apply(link: &mut Link, client: &AsyncClient, packet: Packet) -> Result<(), String> {
+    match packet {
+        Packet::ConnAck(ack) if link.must_subscribe(ack.session_present) => {
+            let qos = if link.settings.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+            let filters = link.settings.topics.iter().map(|topic| Filter::new(topic.clone(), qos));
+            client.try_subscribe_many(filters).map_err(|error| format!("subscribe: {error}"))?;
+        }
+        Packet::SubAck(ack) => {
+            let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+            let refused = ack.return_codes.iter().enumerate().filter(|(_, code)| !granted(code));
+            refused.for_each(|(position, _)| link.note_refused_subscription(position));
+        }
+        Packet::Publish(message) => take_in(link, client, message).await,
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn take_in(link: &mut Link, client: &AsyncClient, mut message: Publish) {
+    let payload = std::mem::take(&mut message.payload);
+    let retained = message.retain;
+    let topic = String::from_utf8_lossy(&message.topic).into_owned();
+    let client = client.clone();
+    let acknowledge = move || {
+        if client.try_ack(&message).is_err() {
+            tracing::debug!("connection gone before its acknowledgement, the broker sends again");
+        }
+    };
+    link.take_in(&topic, &payload, retained, acknowledge).await;
+}
+
+/// DISCONNECT stands behind the last acknowledgement in the connection's queue.
+fn disconnect_when_drained(link: &Link, client: AsyncClient) {
+    let drained = link.drained();
+    tokio::spawn(async move {
+        drained.await;
+        if client.try_disconnect().is_err() {
+            tracing::debug!("connection gone before its end");
+        }
+    });
+}

@@ -7,7 +7,7 @@ import { Faults } from './shell/Faults';
 import { Header } from './shell/Header';
 import { useRoute } from './shell/route';
 import { useShortcuts } from './shell/shortcuts';
-import { useKnown } from './store/hooks';
+import { useKeptLive, useKnown } from './store/hooks';
 
 const PAGES = { overview: Overview, explore: Explore, fleet: Fleet };
 const TITLES = { overview: 'Overview', explore: 'Explore', fleet: 'Fleet' };
@@ -16,6 +16,7 @@ export function App() {
   const { page } = useRoute();
   const needsLogin = useKnown((state) => state.needsLogin);
   useShortcuts();
+  useKeptLive();
   useEffect(() => {
     document.title = `${needsLogin ? 'Log in' : TITLES[page]} · Penstock`;
   }, [page, needsLogin]);

@@ -20,7 +20,10 @@ export interface Runtime {
 export function startRuntime(): Runtime {
   const store = new Store({ now: hubNow, soon: (act) => void setTimeout(act, FRAME_MS) });
   const client = new LiveClient(browserSurroundings, store);
-  whenUnauthorized(() => store.requireLogin(true));
+  whenUnauthorized(() => {
+    client.stop();
+    store.requireLogin(true);
+  });
   client.start();
   client.acquire(AGENTS);
   new Polling(store, client).start();

@@ -2,7 +2,7 @@ import type { KeyboardEvent } from 'react';
 import { useCallback, useMemo, useRef, useState } from 'react';
 import type uPlot from 'uplot';
 import type { Granularity } from '../api/shapes';
-import { spanBetween } from '../format/span';
+import { span, spanBetween } from '../format/span';
 import type { Range } from '../shell/range';
 import { windowOf, zoomBack, zoomTo } from '../shell/range';
 import { MILLIS } from '../store/buckets';
@@ -22,6 +22,8 @@ interface BigChartProps {
 }
 
 const HEIGHT = 260;
+/** Closer points than this are noise to the eye; zooming shows them. */
+const PIXELS_A_POINT = 1.5;
 
 /** Moves the cursor by slots; arrow keys alone reach every bucket. */
 function moveCursor(plot: uPlot, key: string, length: number): boolean {
@@ -46,7 +48,7 @@ export function BigChart({ type, source, unit, granularity, range }: BigChartPro
   const plot = useRef<uPlot | null>(null);
   const shown = series ?? EMPTY_SERIES;
   const columns = useMemo(
-    () => toColumns(shown.buckets, from, to, MILLIS[granularity], width * 2),
+    () => toColumns(shown.buckets, from, to, MILLIS[granularity], width / PIXELS_A_POINT),
     [shown.buckets, from, to, granularity, width],
   );
   const onReady = useCallback((ready: uPlot | null) => {
@@ -65,7 +67,10 @@ export function BigChart({ type, source, unit, granularity, range }: BigChartPro
   return (
     <div className="big-chart">
       <div className="chart-bar">
-        <span className="muted">{spanBetween(from, to)}</span>
+        <span className="muted">
+          {spanBetween(from, to)}
+          {columns.step > MILLIS[granularity] && ` · ${span(columns.step)} a point`}
+        </span>
         {range.kind === 'fixed' && (
           <button type="button" className="btn small" onClick={zoomBack}>
             Back to live

@@ -17,7 +17,7 @@ interface MiniChartProps {
 export function MiniChart({ series, granularity, from, to, now }: MiniChartProps) {
   const [width, setWidth] = useState(290);
   const columns = useMemo(
-    () => toColumns(series.buckets, from, to, MILLIS[granularity], width * 2),
+    () => toColumns(series.buckets, from, to, MILLIS[granularity], width),
     [series.buckets, from, to, granularity, width],
   );
   return <Plot columns={columns} from={from} to={to} now={now} late={series.late} height={72} isMini onWidth={setWidth} />;

@@ -1,6 +1,7 @@
 import type { Granularity } from '../api/shapes';
 import { count, measured } from '../format/number';
 import { bucketTime } from '../format/span';
+import { MILLIS } from '../store/buckets';
 import type { Columns } from './columns';
 
 interface ReadoutProps {
@@ -10,12 +11,19 @@ interface ReadoutProps {
   unit: string | null;
 }
 
+/** `14:03`, or `14:02 – 14:04` where a point stands for several buckets. */
+function slotTime({ time, step }: Columns, index: number, granularity: Granularity): string {
+  const start = time[index] as number;
+  const isShared = step > MILLIS[granularity];
+  return bucketTime(start, granularity) + (isShared ? ` – ${bucketTime(start + step, granularity)}` : '');
+}
+
 /** The legend, which turns into the figures under the cursor. */
 export function Readout({ columns, index, granularity, unit }: ReadoutProps) {
   const average = index === null ? null : (columns.average[index] ?? null);
   const hasCursor = index !== null && columns.time[index] !== undefined;
   const at = (column: (number | null)[]) => measured(column[index as number] as number, 4);
-  const time = hasCursor ? bucketTime(columns.time[index] as number, granularity) : null;
+  const time = hasCursor ? slotTime(columns, index, granularity) : null;
   return (
     <div className="legend" aria-live="polite">
       {hasCursor && (

@@ -1,10 +1,7 @@
 /** Spans and moments of time in the fewest words that stay true. */
 
-const UNITS: [string, number][] = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-];
+const MINUTES_AN_HOUR = 60;
+const MINUTES_A_DAY = 1_440;
 
 /** `0.2 s`, `42 s`, `4 m`, `1 h 5 m`, `3 d`. */
 export function span(milliseconds: number): string {
@@ -12,17 +9,17 @@ export function span(milliseconds: number): string {
   const positive = Math.max(0, milliseconds);
   if (positive < 9_950) return `${(positive / 1_000).toFixed(1)} s`;
   if (positive < 59_500) return `${Math.round(positive / 1_000)} s`;
-  if (positive < 3_570_000) return `${Math.round(positive / 60_000)} m`;
-  const [unit, size] = UNITS.find(([, length]) => positive >= length * 0.9999) ?? ['m', 60_000];
-  const whole = Math.floor(positive / size + 0.0001);
-  if (unit === 'd') return `${whole} d${part(positive - whole * size, 'h', 3_600_000, whole < 3)}`;
-  if (unit === 'h') return `${whole} h${part(positive - whole * size, 'm', 60_000, whole < 10)}`;
-  return `${Math.round(positive / 60_000)} m`;
+  const minutes = Math.round(positive / 60_000);
+  if (minutes < MINUTES_AN_HOUR) return `${minutes} m`;
+  if (minutes < MINUTES_A_DAY) return parts(minutes, MINUTES_AN_HOUR, 'h', 1, 'm', 10);
+  return parts(minutes, MINUTES_A_DAY, 'd', MINUTES_AN_HOUR, 'h', 3);
 }
 
-function part(rest: number, unit: string, size: number, isWanted: boolean): string {
-  const whole = Math.floor(rest / size);
-  return isWanted && whole > 0 ? ` ${whole} ${unit}` : '';
+/** Two units while the larger is small enough for the smaller to matter. */
+function parts(minutes: number, large: number, largeName: string, small: number, smallName: string, bothBelow: number): string {
+  const whole = Math.floor(minutes / large);
+  const rest = Math.floor((minutes - whole * large) / small);
+  return whole < bothBelow && rest > 0 ? `${whole} ${largeName} ${rest} ${smallName}` : `${whole} ${largeName}`;
 }
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });

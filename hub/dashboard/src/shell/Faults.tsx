@@ -2,9 +2,9 @@ import { useKnown } from '../store/hooks';
 import type { Resource, State } from '../store/state';
 
 const MEANING: Record<Resource, string> = {
-  status: 'The five figures at the top stand still',
-  summary: 'New types and counts do not show',
-  agents: 'The gateways’ states stand still',
+  status: 'The five figures at the top could not be fetched',
+  summary: 'The list of types could not be fetched',
+  agents: 'The gateways’ states could not be fetched',
 };
 
 function stillWorks(state: State): string {

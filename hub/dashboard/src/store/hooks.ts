@@ -37,6 +37,21 @@ export function usePause(): { isPaused: boolean; held: number; toggle: () => voi
   return { isPaused, held, toggle: () => (store.isPaused() ? store.resume() : store.pause()) };
 }
 
+/** Channels that stay subscribed on every page. */
+const KEPT_LIVE = 24;
+
+/** Keeps types live on pages that do not draw them, so that the data age is measured everywhere. */
+export function useKeptLive(): void {
+  const { client } = useRuntime();
+  const types = useKnown((state) => state.summary);
+  const channels = (types ?? []).slice(0, KEPT_LIVE).map(({ type }) => metricsChannel(type, null, 'minute'));
+  const key = channels.join('\n');
+  useEffect(() => {
+    const releases = key ? key.split('\n').map((channel) => client.acquire(channel)) : [];
+    return () => releases.forEach((release) => release());
+  }, [client, key]);
+}
+
 export interface SeriesView {
   series: Series | undefined;
   /** Why the part before the live span could not be fetched. */

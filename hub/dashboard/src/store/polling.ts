@@ -40,7 +40,7 @@ export class Polling {
       },
       {
         resource: 'summary',
-        fetch: async () => ({ summary: (await hub.summary()).types }),
+        fetch: async () => this.summary(),
         interval: () => (store.known().summary?.length ? SUMMARY_EVERY_MS : FIRST_READING_EVERY_MS),
         isNeeded: always,
       },
@@ -55,6 +55,13 @@ export class Polling {
 
   start(): void {
     for (const poll of this.polls) void this.run(poll);
+  }
+
+  /** The types, and the newest reading among them: types without numbers have no channel that tells. */
+  private async summary(): Promise<Partial<State>> {
+    const { types } = await hub.summary();
+    const newest = Math.max(this.store.known().newest ?? -Infinity, ...types.map((type) => type.newest ?? -Infinity));
+    return { summary: types, newest: Number.isFinite(newest) ? newest : null };
   }
 
   private async run(poll: Poll): Promise<void> {

@@ -16,7 +16,7 @@ export function Login() {
     try {
       await hub.login(token.trim());
       store.requireLogin(false);
-      client.retryNow();
+      client.start();
     } catch (error) {
       const isWrong = error instanceof HubError && error.status === 401;
       setFault(isWrong ? 'The hub does not know this token.' : `Logging in failed: ${error instanceof Error ? error.message : String(error)}.`);

@@ -1,3 +1,4 @@
+import { useRef } from 'react';
 import { addressOf, setParameters, useRoute } from '../../shell/route';
 import { suitedGranularity, useRange } from '../../shell/range';
 import { plural } from '../../format/number';
@@ -9,7 +10,7 @@ import { FleetPanel } from './FleetPanel';
 import { SourcesPanel } from './SourcesPanel';
 import { Strip } from './Strip';
 import { TypeCards } from './TypeCards';
-import { inUrgency } from './urgency';
+import { byReach } from './urgency';
 
 /** Is it live, is anything wrong, where do I look. */
 export function Overview() {
@@ -20,7 +21,10 @@ export function Overview() {
   const isEmpty = summary !== null && summary.length === 0;
   const sources = summary?.reduce((sum, type) => sum + type.sources, 0) ?? 0;
   const wanted = parameters.get('type');
-  const focus = summary?.find(({ type }) => type === wanted) ?? summary?.toSorted(inUrgency(0))[0];
+  // The first choice stays, so that the big chart does not jump when counts change.
+  const first = useRef<string | null>(null);
+  first.current ??= summary?.toSorted(byReach)[0]?.type ?? null;
+  const focus = summary?.find(({ type }) => type === (wanted ?? first.current)) ?? summary?.[0];
 
   return (
     <>

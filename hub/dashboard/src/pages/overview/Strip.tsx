@@ -28,13 +28,17 @@ function figures(status: HubStatus): Figure[] {
     { value: count(status.storedLastDay), label: 'stored in 24 h', title: 'Readings stored in the last 24 hours' },
     booksFigure(status),
     { value: millis(status.publishToPushMs.p99), label: 'publish to screen, p99', title: `Median ${millis(status.publishToPushMs.p50)}` },
-    { value: bytes(status.bufferedBytes), label: `buffered at the edge · ${count(status.bufferedReadings)} readings`, title: 'On the disks of all gateways' },
+    { value: bytes(status.bufferedBytes), label: 'buffered at the edge', title: `${count(status.bufferedReadings)} readings on the disks of all gateways` },
   ];
 }
+
+const LABELS = ['readings arriving', 'stored in 24 h', 'lost and counted twice', 'publish to screen, p99', 'buffered at the edge'];
 
 /** The product's promise, in five figures from the hub. */
 export function Strip() {
   const status = useShown((state) => state.status);
+  const isFaulty = useShown((state) => state.faults.has('status'));
+  if (!status && isFaulty) return <Figures figures={LABELS.map((label) => ({ value: '–', label, title: 'Not known' }))} />;
   if (!status) {
     return (
       <div className="strip" data-testid="strip" aria-busy="true">
@@ -47,9 +51,13 @@ export function Strip() {
       </div>
     );
   }
+  return <Figures figures={figures(status)} />;
+}
+
+function Figures({ figures }: { figures: readonly Figure[] }) {
   return (
     <div className="strip" data-testid="strip">
-      {figures(status).map(({ value, label, title, isBad }) => (
+      {figures.map(({ value, label, title, isBad }) => (
         <div key={label} title={title} className={isBad ? 'bad' : ''}>
           <b>{value}</b>
           <small>{label}</small>

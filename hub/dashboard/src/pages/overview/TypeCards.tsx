@@ -6,6 +6,12 @@ import { inUrgency } from './urgency';
 /** Cards drawn at first; each holds a live subscription. */
 const CARDS_AT_FIRST = 24;
 
+/** Columns of a wide screen, so that the last row is as full as it can be. */
+export function balancedColumns(cards: number): number {
+  const rows = Math.max(1, Math.ceil(cards / 4));
+  return Math.max(3, Math.ceil(cards / rows));
+}
+
 export function TypeCards() {
   const summary = useShown((state) => state.summary);
   const clock = useShown((state) => state.clock);
@@ -22,7 +28,7 @@ export function TypeCards() {
   const types = summary.toSorted(inUrgency(clock));
   return (
     <>
-      <div className="cards">
+      <div className="cards" data-columns={balancedColumns(Math.min(limit, types.length))}>
         {types.slice(0, limit).map((type) => (
           <TypeCard key={type.type} summary={type} />
         ))}

@@ -16,7 +16,9 @@ function rank(type: TypeSummary, now: number): number {
   return type.lastHour.count > 0 || type.newest === null ? 1 : 2;
 }
 
-/** Orders types; with `now` 0 by name and use alone, for what must not jump while one looks at it. */
+/** The type that most sources send comes first. */
+export const byReach = (a: TypeSummary, b: TypeSummary): number => b.sources - a.sources || a.type.localeCompare(b.type);
+
 export function inUrgency(now: number): (a: TypeSummary, b: TypeSummary) => number {
   return (a, b) => rank(a, now) - rank(b, now) || a.type.localeCompare(b.type);
 }

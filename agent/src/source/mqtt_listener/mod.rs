@@ -181,3 +181,6 @@ fn protocol_config(settings: &ListenerSettings) -> MqttServiceConfig {
         // What a device sent before it hung up is taken.
         .set_handle_qos_after_disconnect(Some(QoS::ExactlyOnce))
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,12 @@ pub struct CommitHandle {
 }
 
 impl CommitHandle {
+    /// Returns the way into `queue`, for tests of sources that decide themselves when a delivery is durable.
+    #[cfg(test)]
+    pub(crate) const fn over(queue: mpsc::Sender<Delivery>) -> Self {
+        Self { queue }
+    }
+
     /// Hands a delivery over and waits only for room in the queue; the delivery's `done` says when it is durable.
     /// `done` is called exactly once, also when this returns an error.
     ///

@@ -39,6 +39,9 @@ pub enum InvalidSeries {
     /// A type has one of the characters that a live channel is written with.
     #[error("a type must not contain ':' or '@'")]
     ReservedCharacter,
+    /// A label's name would read as a path or an operator in the store.
+    #[error("a label name must not begin with '$' or contain '.'")]
+    LabelName,
     /// There are more than [`MAX_LABELS`] labels.
     #[error("a series has at most {MAX_LABELS} labels, this one has {0}")]
     TooManyLabels(usize),
@@ -70,6 +73,9 @@ impl Series {
         }
         for (name, value) in &self.labels {
             check_name("label name", name)?;
+            if name.starts_with('$') || name.contains('.') {
+                return Err(InvalidSeries::LabelName);
+            }
             check_name("label value", value)?;
         }
         Ok(())

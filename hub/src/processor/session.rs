@@ -1,0 +1,94 @@
+//! One session: from taking the lease to the first error, or to the end.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+
+use super::buckets::OpenBuckets;
+use super::commit::Commit;
+use super::fetch::{Fetch, InFlight};
+use super::lease_clock::LeaseClock;
+use super::{Context, SessionError, insert, recover};
+use crate::rollup::Partition;
+use crate::store::lease::{self, LeaseEpoch};
+use crate::store::{batches, progress};
+
+/// Runs until told to stop, then releases the lease; or until an error, then leaves the lease to expire, so that
+/// whatever this session has sent has arrived or died before anyone reads back.
+pub(super) async fn run(
+    context: &Context,
+    partition: Partition,
+    epoch: LeaseEpoch,
+    clock: LeaseClock,
+    shutdown: watch::Receiver<bool>,
+) -> Result<(), SessionError> {
+    let (waiting, oldest) = batches::waiting(&context.store).await?;
+    context.pending.set(waiting, oldest.map(mongodb::bson::DateTime::timestamp_millis));
+    let named = progress::take_intent(&context.store, partition, epoch).await?;
+    let in_doubt = recover::read_back(context, &named).await?;
+
+    let in_flight = InFlight::default();
+    in_flight.add(in_doubt.entries.iter().map(|entry| entry.id.clone()));
+    let (to_insert, prepared) = mpsc::channel(1);
+    let (to_commit, inserted) = mpsc::channel(1);
+    let (finished, ended) = watch::channel(false);
+    let fetch = Fetch {
+        context: context.clone(),
+        partition,
+        lease: epoch,
+        in_flight: in_flight.clone(),
+        groups: to_insert,
+        shutdown,
+    };
+    let commit = Commit {
+        context: context.clone(),
+        partition,
+        lease: epoch,
+        clock: clock.clone(),
+        in_flight,
+        buckets: OpenBuckets::new(partition),
+        known_series: HashSet::new(),
+        last_values: HashMap::new(),
+        groups_committed: 0,
+    };
+    let renewal = tokio::spawn(renew(context.clone(), partition, epoch, clock.clone(), ended));
+    // Joined, not raced: no stage is dropped in the middle of a command. A stage that fails closes its channels,
+    // and the others come to their end behind it.
+    let (fetched, inserted, committed) = tokio::join!(
+        fetch.run(in_doubt),
+        insert::run(context.clone(), clock, prepared, to_commit),
+        commit.run(inserted),
+    );
+    finished.send_replace(true);
+    renewal.await?;
+    let outcomes = [committed, inserted, fetched];
+    let mut errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    errors.sort_by_key(|error| matches!(error, SessionError::StageEnded));
+    match errors.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(lease::release(&context.store, partition, epoch).await?),
+    }
+}
+
+/// Renews the lease while groups are long or rare. A failed renewal is not fatal by itself: the clock runs out.
+async fn renew(
+    context: Context,
+    partition: Partition,
+    epoch: LeaseEpoch,
+    clock: LeaseClock,
+    mut ended: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(clock.renewal_interval()) => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+        let sent = Instant::now();
+        match lease::renew_alone(&context.store, partition, epoch, context.options.lease).await {
+            Ok(true) => clock.renewed(sent),
+            Ok(false) => return,
+            Err(error) => tracing::warn!(%error, "lease not renewed"),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `metrics_preagg`: one document a bucket, written absolute by the lease holder of its partition.
+
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt;
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, DateTime, Document, doc};
+use mongodb::options::ReadConcern;
+use penstock_shared::metrics::Granularity;
+use penstock_shared::reading::TimestampMicros;
+
+use super::{Retention, Store, StoreError};
+use crate::rollup::{Partition, Rollup, RollupKey, Sketch};
+
+/// The collection's name.
+pub const COLLECTION: &str = "metrics_preagg";
+
+/// A bucket as it stands in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRollup {
+    /// Which bucket.
+    pub key: RollupKey,
+    /// What it counted.
+    pub rollup: Rollup,
+    /// Grows with every write of the partition: tells the newer of two states of one bucket.
+    pub revision: i64,
+}
+
+pub(super) async fn create(store: &Store, retention: &Retention) -> Result<(), StoreError> {
+    let series = doc! { "type": 1, "source": 1, "granularity": 1, "bucket": 1, "partition": 1 };
+    let indexes = [
+        ("series_bucket", series, doc! { "unique": true }),
+        ("granularity_bucket", doc! { "granularity": 1, "bucket": 1 }, doc! {}),
+    ];
+    store.create_indexes(COLLECTION, &indexes).await?;
+    for (granularity, name, keep) in [
+        (Granularity::Minute, "keep_minutes", retention.minutes),
+        (Granularity::Hour, "keep_hours", retention.hours),
+        (Granularity::Day, "keep_days", retention.days),
+    ] {
+        let seconds = keep.as_secs() as i64 + granularity.millis() / 1000;
+        let only = doc! { "granularity": granularity.as_str() };
+        let options = doc! { "expireAfterSeconds": seconds, "partialFilterExpression": only };
+        let created = store.create_indexes(COLLECTION, &[(name, doc! { "bucket": 1 }, options)]).await;
+        if created.is_err() {
+            // It exists with another retention: change that in place.
+            store
+                .database()
+                .run_command(doc! {
+                    "collMod": COLLECTION, "index": { "name": name, "expireAfterSeconds": seconds },
+                })
+                .await
+                .map_err(StoreError::doing("setting the retention of rollups"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the document that replaces a bucket's.
+#[must_use]
+pub fn document(key: &RollupKey, rollup: &Rollup, revision: i64) -> Document {
+    doc! {
+        "_id": key.to_string(),
+        "type": key.event_type.as_str(),
+        "source": key.source.as_deref(),
+        "granularity": key.granularity.as_str(),
+        "bucket": DateTime::from_millis(key.bucket_millis),
+        "partition": i32::from(key.partition.0),
+        "count": rollup.count as i64,
+        "total": rollup.total,
+        "min": rollup.min,
+        "max": rollup.max,
+        "newest": DateTime::from_millis(rollup.newest.millis()),
+        "revision": revision,
+        "sketch": Binary { subtype: BinarySubtype::Generic, bytes: rollup.sketch.to_bytes() },
+    }
+}
+
+/// Returns the `update` statement that writes a bucket, for the processor's transaction.
+#[must_use]
+pub fn write(key: &RollupKey, rollup: &Rollup, revision: i64) -> Document {
+    let replacement = document(key, rollup, revision);
+    doc! { "q": { "_id": key.to_string() }, "u": replacement, "upsert": true }
+}
+
+/// Reads a bucket's document.
+///
+/// # Errors
+/// When a field is missing or of another kind than this version writes.
+pub fn from_document(document: &Document) -> Result<StoredRollup, StoreError> {
+    let wrong = |error: &dyn std::fmt::Display| StoreError::document("reading a rollup", error);
+    let key: RollupKey = document
+        .get_str("_id")
+        .map_err(|e| wrong(&e))?
+        .parse()
+        .map_err(|e: crate::rollup::InvalidKey| wrong(&e))?;
+    let number = |name: &str| document.get_f64(name).map_err(|error| wrong(&error));
+    let sketch = document.get_binary_generic("sketch").map_err(|error| wrong(&error))?;
+    let newest = document.get_datetime("newest").map_err(|error| wrong(&error))?;
+    let rollup = Rollup {
+        count: document.get_i64("count").map_err(|error| wrong(&error))? as u64,
+        total: number("total")?,
+        min: number("min")?,
+        max: number("max")?,
+        newest: TimestampMicros(newest.timestamp_millis() * 1000),
+        sketch: Sketch::from_bytes(sketch).map_err(|error| wrong(&error))?,
+    };
+    let revision = document.get_i64("revision").map_err(|error| wrong(&error))?;
+    Ok(StoredRollup { key, rollup, revision })
+}
+
+/// Returns those of the named buckets that exist.
+///
+/// # Errors
+/// When the database cannot be read or a document is damaged.
+pub async fn load(store: &Store, keys: &[RollupKey]) -> Result<Vec<StoredRollup>, StoreError> {
+    let doing = StoreError::doing("reading rollups");
+    let ids: Vec<_> = keys.iter().map(RollupKey::to_string).collect();
+    let mut found = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(10_000) {
+        let mut cursor = store
+            .collection(COLLECTION)
+            .find(doc! { "_id": { "$in": chunk } })
+            .read_concern(ReadConcern::majority())
+            .await
+            .map_err(&doing)?;
+        while let Some(document) = cursor.try_next().await.map_err(&doing)? {
+            found.push(from_document(&document)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the buckets of a type (all sources or one) with `from <= start < to`, all partitions merged, oldest
+/// first, each with the sum of its partitions' revisions.
+///
+/// # Errors
+/// When the database cannot be read or a document is damaged.
+pub async fn range(
+    store: &Store,
+    event_type: &str,
+    source: Option<&str>,
+    granularity: Granularity,
+    from_millis: i64,
+    to_millis: i64,
+) -> Result<Vec<StoredRollup>, StoreError> {
+    let doing = StoreError::doing("reading rollups");
+    let filter = doc! {
+        "type": event_type,
+        "source": source,
+        "granularity": granularity.as_str(),
+        "bucket": { "$gte": DateTime::from_millis(from_millis), "$lt": DateTime::from_millis(to_millis) },
+    };
+    let mut cursor = store
+        .collection(COLLECTION)
+        .find(filter)
+        .sort(doc! { "bucket": 1 })
+        .read_concern(ReadConcern::majority())
+        .await
+        .map_err(&doing)?;
+    let mut merged: Vec<StoredRollup> = Vec::new();
+    while let Some(document) = cursor.try_next().await.map_err(&doing)? {
+        let part = from_document(&document)?;
+        match merged.last_mut() {
+            Some(last) if last.key.bucket_millis == part.key.bucket_millis => merge(last, &part),
+            _ => merged.push(StoredRollup { key: RollupKey { partition: Partition(0), ..part.key }, ..part }),
+        }
+    }
+    Ok(merged)
+}
+
+/// Merges the partitions of each bucket.
+#[must_use]
+pub fn merge_partitions(parts: Vec<StoredRollup>) -> Vec<StoredRollup> {
+    let mut merged: HashMap<RollupKey, StoredRollup> = HashMap::new();
+    for part in parts {
+        let key = RollupKey { partition: Partition(0), ..part.key.clone() };
+        match merged.entry(key.clone()) {
+            std::collections::hash_map::Entry::Occupied(mut slot) => merge(slot.get_mut(), &part),
+            std::collections::hash_map::Entry::Vacant(slot) => {
+                slot.insert(StoredRollup { key, ..part });
+            }
+        }
+    }
+    merged.into_values().collect()
+}
+
+fn merge(whole: &mut StoredRollup, part: &StoredRollup) {
+    whole.rollup.merge(&part.rollup);
+    whole.revision += part.revision;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_reads_back_what_was_written() {
+        let mut rollup = Rollup::default();
+        rollup.add(TimestampMicros(60_000_000), 1.5);
+        rollup.add(TimestampMicros(61_000_000), -7.0);
+        let key = RollupKey {
+            granularity: Granularity::Minute,
+            bucket_millis: 60_000,
+            partition: Partition(0),
+            event_type: "flow".into(),
+            source: Some("gw1/pump".into()),
+        };
+        let read = from_document(&document(&key, &rollup, 5)).expect("reads back");
+        assert_eq!((read.key, read.rollup, read.revision), (key, rollup, 5));
+    }
+}

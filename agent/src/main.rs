@@ -93,12 +93,21 @@ fn check(argument: &ConfigArgument) -> ExitCode {
         Ok(settings) => {
             println!("✓ {}", file.display());
             println!("✓ agent {} sends to {}", settings.agent.id, settings.hub.url);
-            println!("✓ buffer in {}, quota {} bytes", settings.buffer.dir.display(), settings.buffer.quota_bytes);
+            println!(
+                "✓ buffer in {}, quota {} bytes",
+                settings.buffer.dir.display(),
+                settings.buffer.quota_bytes
+            );
             if settings.mqtt_listener.enabled {
                 println!("✓ mqtt listener on {}", settings.mqtt_listener.listen);
             }
             for client in &settings.mqtt_clients {
-                println!("✓ mqtt client of {}:{}, topics {}", client.host, client.port, client.topics.join(" "));
+                println!(
+                    "✓ mqtt client of {}:{}, topics {}",
+                    client.host,
+                    client.port,
+                    client.topics.join(" ")
+                );
             }
             match settings.mappings.len() {
                 0 => println!("✓ default mapping: {{source...}}/{{type}}"),
@@ -117,14 +126,16 @@ fn check(argument: &ConfigArgument) -> ExitCode {
 
 /// Takes the environment's variables that are text; no key of ours has another.
 fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn set_up_logging(settings: &LogSettings) {
     let chosen = || EnvFilter::new(format!("{QUIET_LIBRARIES},{}", settings.level));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| chosen());
     let colours = std::io::stderr().is_terminal();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     match settings.format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),

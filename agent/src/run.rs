@@ -66,7 +66,8 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         .map_err(|source| RunError::Buffer { dir: settings.buffer.dir.clone(), source })?;
     let (commits, committer) =
         committer::spawn(buffer.clone(), wiring::commit_limits(&settings)).map_err(RunError::System)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::System)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::System)?;
     runtime.block_on(async {
         let running = start(settings, buffer, commits, committer).await?;
         announce("penstock-agent ready");
@@ -107,7 +108,10 @@ async fn start(
     })
 }
 
-async fn start_listener(settings: &Settings, commits: &CommitHandle) -> Result<Option<MqttListener>, RunError> {
+async fn start_listener(
+    settings: &Settings,
+    commits: &CommitHandle,
+) -> Result<Option<MqttListener>, RunError> {
     if !settings.mqtt_listener.enabled {
         return Ok(None);
     }

@@ -92,7 +92,10 @@ impl Running {
             }
         };
         if !self.forwarder.is_finished() && tokio::time::timeout(FORWARD_GRACE, emptied).await.is_err() {
-            tracing::info!(readings = self.buffer.counts().buffered, "readings stay on disk for the next start");
+            tracing::info!(
+                readings = self.buffer.counts().buffered,
+                "readings stay on disk for the next start"
+            );
         }
         self.stop_sending.send_replace(true);
         within(TASK_DEADLINE, "forwarder", self.forwarder).await;

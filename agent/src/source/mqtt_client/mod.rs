@@ -83,16 +83,26 @@ async fn run(mut link: Link) {
         let broker = link.broker.as_str();
         match end {
             ConnectionEnd::Stopped => return,
-            ConnectionEnd::NotCommitted => tracing::warn!(broker, "reconnecting, for messages not committed to come again"),
+            ConnectionEnd::NotCommitted => {
+                tracing::warn!(broker, "reconnecting, for messages not committed to come again")
+            }
             ConnectionEnd::Lost(error) => tracing::warn!(broker, error, "mqtt connection lost"),
         }
         if started.elapsed() > GOOD_CONNECTION {
             backoff.reset();
         }
         let pause = backoff.next_delay(rand::random());
-        tracing::debug!(broker, ?pause, failures = backoff.failures(), "waiting before the next attempt to connect");
+        tracing::debug!(
+            broker,
+            ?pause,
+            failures = backoff.failures(),
+            "waiting before the next attempt to connect"
+        );
         if link.stops_within(pause).await {
             return;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
 //! MQTT 3.1.1: one connection, from CONNECT to its end.
 
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode};
+use rumqttc::{
+    AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, Publish, QoS, SubscribeFilter,
+    SubscribeReasonCode,
+};
 
 use super::REQUEST_QUEUE;
 use super::link::{ConnectionEnd, Link};
@@ -74,7 +77,11 @@ async fn apply(link: &mut Link, client: &AsyncClient, packet: Packet) -> Result<
             client.try_subscribe_many(filters).map_err(|error| format!("subscribe: {error}"))?;
         }
         Packet::SubAck(ack) => {
-            let refused = ack.return_codes.iter().enumerate().filter(|(_, code)| **code == SubscribeReasonCode::Failure);
+            let refused = ack
+                .return_codes
+                .iter()
+                .enumerate()
+                .filter(|(_, code)| **code == SubscribeReasonCode::Failure);
             refused.for_each(|(position, _)| link.note_refused_subscription(position));
         }
         Packet::Publish(message) => take_in(link, client, message).await,

@@ -111,7 +111,10 @@ impl MqttListener {
             }
         };
         if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-            tracing::warn!(waiting = self.acks.waiting(), "mqtt listener stops with messages not acknowledged");
+            tracing::warn!(
+                waiting = self.acks.waiting(),
+                "mqtt listener stops with messages not acknowledged"
+            );
         }
         self.server.stop(true).await;
         let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;

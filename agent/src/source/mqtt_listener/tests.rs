@@ -4,7 +4,9 @@ use std::time::Duration;
 use penstock_shared::id::AgentId;
 use penstock_shared::reading::Value;
 use rumqttc::v5::mqttbytes::v5 as wire5;
-use rumqttc::{AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS};
+use rumqttc::{
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS,
+};
 use tokio::sync::mpsc;
 
 use super::*;

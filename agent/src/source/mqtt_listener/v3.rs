@@ -48,9 +48,13 @@ pub(super) fn publish(
 }
 
 /// Answers what is neither CONNECT nor PUBLISH. A SUBSCRIBE fails topic by topic: nothing is handed out here.
-pub(super) fn protocol()
--> impl ServiceFactory<ProtocolMessage, Session<Connection>, Response = ProtocolMessageAck, Error = Closed, InitError = ()>
-{
+pub(super) fn protocol() -> impl ServiceFactory<
+    ProtocolMessage,
+    Session<Connection>,
+    Response = ProtocolMessageAck,
+    Error = Closed,
+    InitError = (),
+> {
     fn_service(async |message: ProtocolMessage| {
         Ok(match message {
             // Each topic's code is 'failure' unless it is confirmed.
@@ -62,9 +66,13 @@ pub(super) fn protocol()
 }
 
 /// Notes why a connection ends.
-pub(super) fn control()
--> impl ServiceFactory<Control<Closed>, Session<Connection>, Response = Option<Encoded>, Error = Closed, InitError = Closed>
-{
+pub(super) fn control() -> impl ServiceFactory<
+    Control<Closed>,
+    Session<Connection>,
+    Response = Option<Encoded>,
+    Error = Closed,
+    InitError = Closed,
+> {
     fn_factory_with_config(async |connection: Session<Connection>| {
         Ok(fn_service(async move |control: Control<Closed>| {
             note_end(&connection, &control);

@@ -4,8 +4,12 @@ use std::rc::Rc;
 
 use ntex::service::{fn_factory_with_config, fn_service};
 use ntex::{ServiceFactory, SharedCfg};
-use ntex_mqtt::v5::codec::{ConnectAckReason, Disconnect, DisconnectReasonCode, Encoded, Packet, SubscribeAckReason};
-use ntex_mqtt::v5::{Handshake, HandshakeAck, ProtocolMessage, ProtocolMessageAck, Publish, PublishAck, Session};
+use ntex_mqtt::v5::codec::{
+    ConnectAckReason, Disconnect, DisconnectReasonCode, Encoded, Packet, SubscribeAckReason,
+};
+use ntex_mqtt::v5::{
+    Handshake, HandshakeAck, ProtocolMessage, ProtocolMessageAck, Publish, PublishAck, Session,
+};
 use ntex_mqtt::{Control, Reason};
 
 use super::IDLE_LIMIT_SECONDS;
@@ -46,7 +50,8 @@ pub(super) fn handshake(
 /// Takes messages in; PUBACK, or PUBREC, follows a good answer.
 pub(super) fn publish(
     worker: Rc<Worker>,
-) -> impl ServiceFactory<Publish, Session<Connection>, Response = PublishAck, Error = Closed, InitError = Closed> {
+) -> impl ServiceFactory<Publish, Session<Connection>, Response = PublishAck, Error = Closed, InitError = Closed>
+{
     fn_factory_with_config(async move |connection: Session<Connection>| {
         let worker = Rc::clone(&worker);
         Ok(fn_service(async move |mut message: Publish| {
@@ -58,9 +63,13 @@ pub(super) fn publish(
 }
 
 /// Answers what is neither CONNECT nor PUBLISH. A SUBSCRIBE fails topic by topic: nothing is handed out here.
-pub(super) fn protocol()
--> impl ServiceFactory<ProtocolMessage, Session<Connection>, Response = ProtocolMessageAck, Error = Closed, InitError = ()>
-{
+pub(super) fn protocol() -> impl ServiceFactory<
+    ProtocolMessage,
+    Session<Connection>,
+    Response = ProtocolMessageAck,
+    Error = Closed,
+    InitError = (),
+> {
     fn_service(async |message: ProtocolMessage| {
         Ok(match message {
             ProtocolMessage::Subscribe(mut subscribe) => {
@@ -75,9 +84,13 @@ pub(super) fn protocol()
 }
 
 /// Notes why a connection ends, and tells the device.
-pub(super) fn control()
--> impl ServiceFactory<Control<Closed>, Session<Connection>, Response = Option<Encoded>, Error = Closed, InitError = Closed>
-{
+pub(super) fn control() -> impl ServiceFactory<
+    Control<Closed>,
+    Session<Connection>,
+    Response = Option<Encoded>,
+    Error = Closed,
+    InitError = Closed,
+> {
     fn_factory_with_config(async |connection: Session<Connection>| {
         Ok(fn_service(async move |control: Control<Closed>| {
             note_end(&connection, &control);

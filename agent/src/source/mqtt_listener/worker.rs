@@ -110,7 +110,12 @@ impl Worker {
     }
 
     /// Takes one message in; ready when it is durable.
-    pub(super) async fn take_in(&self, connection: &Connection, topic: &str, payload: Payload) -> Result<(), Closed> {
+    pub(super) async fn take_in(
+        &self,
+        connection: &Connection,
+        topic: &str,
+        payload: Payload,
+    ) -> Result<(), Closed> {
         if self.stopping.load(Ordering::Acquire) {
             return Err(NotCommitted::Stopping.into());
         }
@@ -124,7 +129,8 @@ impl Worker {
             _ => Err(Closed::Payload),
         })?;
         let (ticket, outcome) = self.desk.ticket();
-        let delivery = self.intake.borrow_mut().deliver(topic, &payload, move |outcome| ticket.report(outcome));
+        let delivery =
+            self.intake.borrow_mut().deliver(topic, &payload, move |outcome| ticket.report(outcome));
         if let Some(Err(refused)) = delivery.map(|delivery| self.commits.try_submit(delivery)) {
             // The queue is full: this is where back pressure comes from, as the in-flight window fills behind it.
             self.commits.submit(*refused).await?;
@@ -145,7 +151,12 @@ pub(super) fn note_end(connection: &Connection, control: &Control<Closed>) {
         }
         Control::Stop(Reason::Protocol(error)) => match error.get_ref() {
             ProtocolError::Decode(DecodeError::MaxSizeExceeded { size, max_size }) => {
-                tracing::warn!(client_id, size, max_size, "mqtt packet above max_packet_bytes, connection closed");
+                tracing::warn!(
+                    client_id,
+                    size,
+                    max_size,
+                    "mqtt packet above max_packet_bytes, connection closed"
+                );
             }
             error => tracing::warn!(client_id, %error, "mqtt connection closed for a protocol fault"),
         },

@@ -1,0 +1,233 @@
+//! Against a real Mosquitto, with the test in the committer's place.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use penstock_shared::reading::Value;
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::committer::CommitHandle;
+use crate::decode::Decoder;
+use crate::delivery::{Delivery, NotCommitted};
+
+const SOON: Duration = Duration::from_secs(20);
+const A_WHILE: Duration = Duration::from_millis(300);
+
+struct Broker {
+    process: Child,
+    port: u16,
+    _dir: tempfile::TempDir,
+}
+
+impl Broker {
+    fn start() -> Self {
+        let free =
+            TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
+        Self::start_on(free.port())
+    }
+
+    fn start_on(port: u16) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = dir.path().join("mosquitto.conf");
+        std::fs::write(
+            &config,
+            format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"),
+        )
+        .expect("a file");
+        let search_path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
+        let process = Command::new("mosquitto")
+            .env("PATH", search_path)
+            .arg("-c")
+            .arg(&config)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("mosquitto, which these tests need: Debian's package of that name");
+        Self { process, port, _dir: dir }
+    }
+
+    /// Publishes with QoS 1 and waits until the broker has it.
+    async fn publish(&self, topic: &str, retain: bool, payload: impl Into<Vec<u8>>) {
+        let mut options =
+            MqttOptions::new(format!("device-{}", rand::random::<u32>()), "127.0.0.1", self.port);
+        options.set_max_packet_size(32 << 20, 32 << 20);
+        let (client, mut events) = AsyncClient::new(options, 10);
+        client.publish(topic, QoS::AtLeastOnce, retain, payload).await.expect("a request");
+        tokio::time::timeout(SOON, async {
+            loop {
+                match events.poll().await {
+                    Ok(Event::Incoming(Packet::PubAck(_))) => return,
+                    Ok(_) => {}
+                    // It has not come up yet.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        })
+        .await
+        .expect("the broker takes the message in time");
+    }
+
+    /// Publishes until `world` hears the first: only then does the subscription stand.
+    async fn until_subscribed(&self, world: &mut World) {
+        loop {
+            self.publish("are/you/there", false, "0").await;
+            if let Ok(Some(delivery)) = tokio::time::timeout(A_WHILE, world.deliveries.recv()).await {
+                (delivery.done)(Ok(()));
+                break;
+            }
+        }
+        while let Ok(Some(late)) = tokio::time::timeout(A_WHILE, world.deliveries.recv()).await {
+            (late.done)(Ok(()));
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it ends");
+    }
+}
+
+struct World {
+    client: MqttClient,
+    deliveries: mpsc::Receiver<Delivery>,
+}
+
+impl World {
+    fn start(broker: &Broker, adjust: impl FnOnce(&mut ClientSettings)) -> Self {
+        let mut settings = ClientSettings { port: broker.port, ..ClientSettings::default() };
+        adjust(&mut settings);
+        let agent = AgentId::new("gw").expect("an id");
+        let (queue, deliveries) = mpsc::channel(100);
+        let decoder =
+            Decoder::new(&agent, true, Arc::from([])).limit_payload(settings.max_packet_bytes as usize);
+        let intake = Intake::new(decoder, CommitHandle::over(queue));
+        Self { client: MqttClient::start(settings, &agent, intake), deliveries }
+    }
+
+    async fn delivery(&mut self) -> Delivery {
+        tokio::time::timeout(SOON, self.deliveries.recv()).await.expect("in time").expect("a delivery")
+    }
+
+    async fn expect_number(&mut self, number: f64) -> Delivery {
+        let delivery = self.delivery().await;
+        assert_eq!(delivery.readings.first().map(|reading| &reading.value), Some(&Value::Number(number)));
+        delivery
+    }
+
+    async fn expect_nothing(&mut self) {
+        let heard = tokio::time::timeout(A_WHILE, self.deliveries.recv()).await;
+        assert!(heard.is_err(), "heard {heard:?}");
+    }
+}
+
+async fn what_is_not_durable_comes_again_and_what_is_does_not(version: MqttVersion) {
+    let broker = Broker::start();
+    let mut world = World::start(&broker, |settings| settings.version = version);
+    broker.until_subscribed(&mut world).await;
+    broker.publish("a/b", false, "7").await;
+    (world.expect_number(7.0).await.done)(Err(NotCommitted::BufferFull));
+    (world.expect_number(7.0).await.done)(Ok(()));
+    world.client.stop().await;
+
+    // The session stays at the broker: what comes meanwhile is kept, what was acknowledged is not.
+    broker.publish("a/b", false, "8").await;
+    let mut again = World::start(&broker, |settings| settings.version = version);
+    (again.expect_number(8.0).await.done)(Ok(()));
+    again.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn at_3_1_1_what_is_not_durable_comes_again_and_what_is_does_not() {
+    what_is_not_durable_comes_again_and_what_is_does_not(MqttVersion::V311).await;
+}
+
+#[tokio::test]
+async fn at_5_what_is_not_durable_comes_again_and_what_is_does_not() {
+    what_is_not_durable_comes_again_and_what_is_does_not(MqttVersion::V5).await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_never_committed_comes_again_after_a_restart() {
+    let broker = Broker::start();
+    let mut world = World::start(&broker, |_| {});
+    broker.until_subscribed(&mut world).await;
+    broker.publish("a/b", false, "7").await;
+    let unfinished = world.expect_number(7.0).await;
+    world.client.task.abort();
+    drop(unfinished);
+    let mut again = World::start(&broker, |_| {});
+    (again.expect_number(7.0).await.done)(Ok(()));
+}
+
+async fn a_broker_that_forgot_the_session_is_subscribed_to_again(version: MqttVersion) {
+    let broker = Broker::start();
+    let port = broker.port;
+    let mut world = World::start(&broker, |settings| settings.version = version);
+    broker.until_subscribed(&mut world).await;
+    broker.publish("a/b", false, "7").await;
+    let late = world.expect_number(7.0).await;
+    drop(broker);
+    let broker = Broker::start_on(port);
+    broker.until_subscribed(&mut world).await;
+    // The acknowledgement for the connection that is gone must not touch this one.
+    (late.done)(Ok(()));
+    broker.publish("a/b", false, "8").await;
+    (world.expect_number(8.0).await.done)(Ok(()));
+}
+
+#[tokio::test]
+async fn at_3_1_1_a_broker_that_forgot_the_session_is_subscribed_to_again() {
+    a_broker_that_forgot_the_session_is_subscribed_to_again(MqttVersion::V311).await;
+}
+
+#[tokio::test]
+async fn at_5_a_broker_that_forgot_the_session_is_subscribed_to_again() {
+    a_broker_that_forgot_the_session_is_subscribed_to_again(MqttVersion::V5).await;
+}
+
+#[tokio::test]
+async fn many_messages_in_flight_are_all_acknowledged() {
+    let broker = Broker::start();
+    let mut world = World::start(&broker, |_| {});
+    broker.until_subscribed(&mut world).await;
+    for number in 0..200 {
+        broker.publish("a/b", false, number.to_string()).await;
+    }
+    for number in 0..200 {
+        (world.expect_number(f64::from(number)).await.done)(Ok(()));
+    }
+    world.client.stop().await;
+    let mut again = World::start(&broker, |_| {});
+    again.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn what_the_broker_kept_from_before_is_taken_only_on_demand() {
+    let broker = Broker::start();
+    broker.publish("old/value", true, "1").await;
+    let mut world = World::start(&broker, |_| {});
+    broker.until_subscribed(&mut world).await;
+    world.expect_nothing().await;
+    let mut taking = World::start(&broker, |settings| {
+        settings.client_id = Some("another".into());
+        settings.take_retained = true;
+    });
+    (taking.expect_number(1.0).await.done)(Ok(()));
+}
+
+#[tokio::test]
+async fn a_message_above_the_limit_is_a_dead_letter_and_blocks_nothing() {
+    let broker = Broker::start();
+    let mut world = World::start(&broker, |settings| settings.max_packet_bytes = 2048);
+    broker.until_subscribed(&mut world).await;
+    broker.publish("a/b", false, vec![b'1'; 10_000_000]).await;
+    let delivery = world.delivery().await;
+    assert_eq!(delivery.dead_letters[0].reason, "payload_too_large");
+    (delivery.done)(Ok(()));
+    broker.publish("a/b", false, "8").await;
+    (world.expect_number(8.0).await.done)(Ok(()));
+}

@@ -17,7 +17,7 @@ pub struct ForwardSettings {
     pub timeout: Duration,
     /// The longest pause between attempts. Default: 30 s.
     pub backoff_max: Duration,
-    /// How often the agent reports its state to the hub. Default: 5 s.
+    /// How often the agent reports its state to the hub and to `status.json`. Default: 2 s.
     pub report_interval: Duration,
 }
 
@@ -29,7 +29,7 @@ impl Default for ForwardSettings {
             linger: Duration::from_millis(100),
             timeout: Duration::from_secs(30),
             backoff_max: Duration::from_secs(30),
-            report_interval: Duration::from_secs(5),
+            report_interval: Duration::from_secs(2),
         }
     }
 }

@@ -55,3 +55,17 @@ pub(super) fn client_intake(settings: &Settings, client: &ClientSettings, commit
     let max_payload_bytes = usize::try_from(client.max_packet_bytes).unwrap_or(usize::MAX);
     Intake::new(decoder_maker(settings)().limit_payload(max_payload_bytes), commits.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_the_configuration_are_those_of_the_stages() {
+        let settings = Settings::default();
+        let buffer = BufferSettings::new(settings.buffer.dir.clone());
+        assert_eq!(format!("{:?}", buffer_settings(&settings)), format!("{buffer:?}"));
+        let forward = ForwardSettings::new(settings.agent.id.clone(), settings.hub.url.clone());
+        assert_eq!(format!("{:?}", forward_settings(&settings)), format!("{forward:?}"));
+    }
+}

@@ -14,6 +14,7 @@
 mod acks;
 mod admission;
 mod rate;
+mod release;
 mod v3;
 mod v5;
 mod worker;
@@ -156,6 +157,7 @@ fn build(socket: TcpListener, seed: worker::WorkerSeed) -> std::io::Result<Serve
             let worker = Worker::start(&seed);
             MqttServer::new()
                 .v3(ntex_mqtt::v3::MqttServer::new(v3::handshake(Rc::clone(&worker)))
+                    .middleware(release::ForgottenReleases)
                     .protocol(v3::protocol())
                     .control(v3::control())
                     .publish(v3::publish(Rc::clone(&worker))))

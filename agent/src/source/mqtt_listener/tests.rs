@@ -7,6 +7,7 @@ use rumqttc::v5::mqttbytes::v5 as wire5;
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -128,6 +129,18 @@ async fn qos_2_is_taken_once_and_its_handshake_completed() {
     assert!(matches!(device.next().await, Ok(Packet::PubRec(_))));
     assert!(matches!(device.next().await, Ok(Packet::PubComp(_))));
     assert!(world.deliveries.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_qos_2_handshake_of_an_earlier_connection_is_completed() {
+    let world = World::start(|_| {}).await;
+    let mut stream = tokio::net::TcpStream::connect(world.address).await.expect("a connection");
+    let connect = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01d";
+    let release_of_unknown_packet_7 = b"\x62\x02\x00\x07";
+    stream.write_all(&[connect.as_slice(), release_of_unknown_packet_7].concat()).await.expect("sent");
+    let mut answer = [0; 8];
+    tokio::time::timeout(SOON, stream.read_exact(&mut answer)).await.expect("in time").expect("an answer");
+    assert_eq!(&answer, b"\x20\x02\x00\x00\x70\x02\x00\x07", "CONNACK, then PUBCOMP of 7");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ type Outcome = Result<(), NotCommitted>;
 
 /// Outcomes on their way between the threads.
 #[derive(Debug, Default)]
-pub struct PendingAcks {
+pub(super) struct PendingAcks {
     arrived: Mutex<Vec<(u64, Outcome)>>,
     bell: Notify,
     waiting: AtomicUsize,
@@ -27,8 +27,7 @@ pub struct PendingAcks {
 
 impl PendingAcks {
     /// Returns how many messages wait for their outcome.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Acquire)
     }
 

@@ -13,6 +13,7 @@
 
 mod acks;
 mod admission;
+mod counters;
 mod rate;
 mod release;
 mod v3;
@@ -31,11 +32,12 @@ use ntex::server::Server;
 use ntex::time::{Millis, Seconds};
 use ntex_mqtt::{MqttServer, MqttServiceConfig, QoS};
 
-pub use acks::PendingAcks;
+pub use counters::ListenerCounters;
 
 use crate::committer::CommitHandle;
 use crate::config::ListenerSettings;
 use crate::decode::Decoder;
+use acks::PendingAcks;
 use worker::Worker;
 
 const NAME: &str = "mqtt-listener";
@@ -64,6 +66,7 @@ pub struct MqttListener {
     server: Server,
     thread: JoinHandle<()>,
     acks: Arc<PendingAcks>,
+    counters: Arc<ListenerCounters>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -79,12 +82,14 @@ impl MqttListener {
         commits: CommitHandle,
     ) -> Result<Self, ListenerError> {
         let acks = Arc::new(PendingAcks::default());
+        let counters = Arc::new(ListenerCounters::default());
         let stopping = Arc::new(AtomicBool::new(false));
         let seed = worker::WorkerSeed {
             settings,
             make_decoder: Arc::new(make_decoder),
             commits,
             acks: Arc::clone(&acks),
+            counters: Arc::clone(&counters),
             stopping: Arc::clone(&stopping),
         };
         let (started, has_started) = tokio::sync::oneshot::channel();
@@ -93,7 +98,13 @@ impl MqttListener {
             .spawn(move || serve(socket, seed, started))
             .map_err(ListenerError::Thread)?;
         let server = has_started.await.map_err(|_| ListenerError::EndedAtStart)?;
-        Ok(Self { server, thread, acks, stopping })
+        Ok(Self { server, thread, acks, counters, stopping })
+    }
+
+    /// Returns what was turned away so far.
+    #[must_use]
+    pub fn counters(&self) -> &ListenerCounters {
+        &self.counters
     }
 
     /// Tells whether the server's thread has ended, which it does not by itself.

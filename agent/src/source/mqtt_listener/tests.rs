@@ -192,6 +192,7 @@ async fn an_oversized_packet_closes_its_connection_and_no_other() {
     let mut device = world.device(|_| {}).connected().await;
     device.publish(QoS::AtLeastOnce, vec![b'1'; 100_000]).await;
     assert!(device.next().await.is_err());
+    assert_eq!(world.listener.counters().oversized(), 1);
     neighbour.publish(QoS::AtLeastOnce, "1").await;
     neighbour.hears_nothing_for(A_WHILE).await;
     (world.delivery().await.done)(Ok(()));
@@ -207,6 +208,7 @@ async fn more_connections_than_the_limit_are_refused_until_one_ends() {
         second.next().await,
         Err(ConnectionError::ConnectionRefused(ConnectReturnCode::ServiceUnavailable))
     ));
+    assert_eq!(world.listener.counters().refused(), 1);
     drop(first);
     let connected = async { while second.next().await.is_err() {} };
     tokio::time::timeout(SOON, connected).await.expect("a place becomes free");

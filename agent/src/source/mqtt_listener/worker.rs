@@ -11,6 +11,7 @@ use ntex_mqtt::{Control, Payload, Reason};
 
 use super::acks::{AckDesk, PendingAcks};
 use super::admission::{Admission, Place, Refusal};
+use super::counters::ListenerCounters;
 use super::rate::Pace;
 use crate::committer::CommitHandle;
 use crate::config::ListenerSettings;
@@ -25,6 +26,7 @@ pub(super) struct WorkerSeed {
     pub(super) make_decoder: Arc<dyn Fn() -> Decoder + Send + Sync>,
     pub(super) commits: CommitHandle,
     pub(super) acks: Arc<PendingAcks>,
+    pub(super) counters: Arc<ListenerCounters>,
     pub(super) stopping: Arc<AtomicBool>,
 }
 
@@ -54,6 +56,7 @@ pub(super) struct Worker {
     intake: RefCell<Intake>,
     commits: CommitHandle,
     desk: Rc<AckDesk>,
+    counters: Arc<ListenerCounters>,
     stopping: Arc<AtomicBool>,
     started_at: Instant,
     max_messages_per_second: u32,
@@ -63,6 +66,7 @@ pub(super) struct Worker {
 #[derive(Debug)]
 pub(super) struct Connection {
     client_id: String,
+    counters: Arc<ListenerCounters>,
     pace: RefCell<Pace>,
     _place: Place,
 }
@@ -77,6 +81,7 @@ impl Worker {
             intake: RefCell::new(Intake::new((seed.make_decoder)(), seed.commits.clone())),
             commits: seed.commits.clone(),
             desk,
+            counters: Arc::clone(&seed.counters),
             stopping: Arc::clone(&seed.stopping),
             started_at: Instant::now(),
             max_messages_per_second: seed.settings.max_messages_per_second,
@@ -100,10 +105,12 @@ impl Worker {
             Ok(place) => {
                 tracing::debug!(client_id, "mqtt device connected");
                 let pace = RefCell::new(Pace::new(self.max_messages_per_second));
-                Ok(Connection { client_id, pace, _place: place })
+                let counters = Arc::clone(&self.counters);
+                Ok(Connection { client_id, counters, pace, _place: place })
             }
             Err(refusal) => {
-                tracing::warn!(client_id, ?refusal, "mqtt connection refused");
+                let total = self.counters.count_refused();
+                tracing::warn!(client_id, ?refusal, total, "mqtt connection refused");
                 Err(refusal)
             }
         }
@@ -142,7 +149,7 @@ impl Worker {
 
 /// Tells the operator why a connection ends, where that is worth a line.
 pub(super) fn note_end(connection: &Connection, control: &Control<Closed>) {
-    let client_id = connection.client_id.as_str();
+    let Connection { client_id, counters, .. } = connection;
     match control {
         Control::WrBackpressure(_) => {}
         Control::Stop(Reason::PeerGone(_)) => tracing::debug!(client_id, "mqtt device gone"),
@@ -151,14 +158,19 @@ pub(super) fn note_end(connection: &Connection, control: &Control<Closed>) {
         }
         Control::Stop(Reason::Protocol(error)) => match error.get_ref() {
             ProtocolError::Decode(DecodeError::MaxSizeExceeded { size, max_size }) => {
+                let total = counters.count_oversized();
                 tracing::warn!(
                     client_id,
                     size,
                     max_size,
+                    total,
                     "mqtt packet above max_packet_bytes, connection closed"
                 );
             }
-            error => tracing::warn!(client_id, %error, "mqtt connection closed for a protocol fault"),
+            error => {
+                let total = counters.count_faulty();
+                tracing::warn!(client_id, %error, total, "mqtt connection closed for a protocol fault");
+            }
         },
     }
 }

@@ -1,9 +1,10 @@
 // Publishes to a real agent and watches the page of a real hub.
 //
-// BASE_URL   the hub's address             (default http://127.0.0.1:8080)
-// MQTT_PORT  an agent's MQTT listener      (default 1883)
-// SHOTS      a folder for screenshots      (none by default)
-// CHROMIUM   the browser                   (default /usr/bin/chromium)
+// BASE_URL          a running hub's address; without it a hub and an agent are started for the run
+// MQTT_PORT         its agent's MQTT listener             (default 1883)
+// PENSTOCK_BIN_DIR  the programs to start                 (default target/debug)
+// SHOTS             a folder for screenshots              (none by default)
+// CHROMIUM          the browser                           (default /usr/bin/chromium)
 //
 // Prints one line a claim and exits 1 when one does not hold.
 
@@ -12,9 +13,16 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { startWorld } from './world.mjs';
 
-const base = (process.env.BASE_URL ?? 'http://127.0.0.1:8080').replace(/\/$/, '');
-const mqttPort = process.env.MQTT_PORT ?? '1883';
+const world = process.env.BASE_URL
+  ? {
+      base: process.env.BASE_URL.replace(/\/$/, ''),
+      mqttPort: process.env.MQTT_PORT ?? '1883',
+      end: async () => undefined,
+    }
+  : await startWorld();
+const { base, mqttPort } = world;
 const shots = process.env.SHOTS;
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -23,8 +31,13 @@ const MOVE_MS = 1_000;
 /** The first reading of a type may wait for the next look at the list of types. */
 const APPEAR_MS = 10_000;
 const ARGUMENTS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ];
 
 let failures = 0;
@@ -35,7 +48,11 @@ function claim(holds, sentence, detail = '') {
 
 function publish(value, topic = 'demo/press9/e2e') {
   return new Promise((resolve, reject) => {
-    const child = spawn('mosquitto_pub', ['-h', '127.0.0.1', '-p', mqttPort, '-q', '1', '-t', topic, '-m', String(value)], { stdio: 'inherit' });
+    const child = spawn(
+      'mosquitto_pub',
+      ['-h', '127.0.0.1', '-p', mqttPort, '-q', '1', '-t', topic, '-m', String(value)],
+      { stdio: 'inherit' },
+    );
     child.on('error', reject);
     child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`mosquitto_pub ended with ${code}`))));
   });
@@ -52,7 +69,9 @@ async function watched(context) {
   const complaints = [];
   const page = await context.newPage();
   await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (event) => console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`));
+    document.addEventListener('securitypolicyviolation', (event) =>
+      console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`),
+    );
   });
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
@@ -68,14 +87,25 @@ async function seriousViolations(page) {
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ target }) => target.join(' ')).join(', ')}`);
+    .map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes
+          .slice(0, 3)
+          .map(({ target }) => target.join(' '))
+          .join(', ')}`,
+    );
 }
 
 async function sidewaysScroll(page) {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 }
 
-const figuresOf = (card) => card.evaluate((element) => ({ average: Number(element.dataset.average), count: Number(element.dataset.count), buckets: Number(element.dataset.buckets) }));
+const figuresOf = (card) =>
+  card.evaluate((element) => ({
+    average: Number(element.dataset.average),
+    count: Number(element.dataset.count),
+    buckets: Number(element.dataset.buckets),
+  }));
 
 /** Waits until the card's average is another one; `took` counts from `began` and is null when it stays. */
 async function waitForMove(card, before, limit, began = Date.now()) {
@@ -91,19 +121,32 @@ async function theChartMoves(page) {
   const card = page.getByTestId('type-card-e2e');
   await publish(20);
   await card.waitFor({ timeout: APPEAR_MS });
+  await card.scrollIntoViewIfNeeded();
   claim(true, 'a card appears for a type that was never seen before');
-  await page.waitForFunction(() => Number(document.querySelector('[data-testid="type-card-e2e"]')?.dataset.count) > 0, null, { timeout: APPEAR_MS });
+  await page.waitForFunction(
+    () => Number(document.querySelector('[data-testid="type-card-e2e"]')?.dataset.count) > 0,
+    null,
+    { timeout: APPEAR_MS },
+  );
 
   const before = await figuresOf(card);
   const value = Math.round(before.average + 10 + Math.random() * 10);
   const began = Date.now();
   await publish(value);
   const { now, took } = await waitForMove(card, before, MOVE_MS, began);
-  claim(took !== null, 'a published value moves the chart within a second', took === null ? `still ${now.average}` : `${took} ms, ${before.average} → ${now.average}`);
+  claim(
+    took !== null,
+    'a published value moves the chart within a second',
+    took === null ? `still ${now.average}` : `${took} ms, ${before.average} → ${now.average}`,
+  );
 
   const openedNewBucket = now.buckets > before.buckets;
   const expected = (before.average * before.count + value) / (before.count + 1);
-  claim(openedNewBucket || Math.abs(now.average - expected) < 1e-6 * Math.abs(expected), 'the card shows the true average', `${now.average} for ${expected}`);
+  claim(
+    openedNewBucket || Math.abs(now.average - expected) < 1e-6 * Math.abs(expected),
+    'the card shows the true average',
+    `${now.average} for ${expected}`,
+  );
   return card;
 }
 
@@ -112,7 +155,11 @@ async function pausingHolds(page, card) {
   await pause.click();
   const before = await figuresOf(card);
   await publish(before.average + 50);
-  await page.waitForFunction(() => /[1-9]\d* updates? held/.test(document.querySelector('[data-testid="age-chip"]')?.textContent ?? ''), null, { timeout: 5_000 });
+  await page.waitForFunction(
+    () => /[1-9]\d* updates? held/.test(document.querySelector('[data-testid="age-chip"]')?.textContent ?? ''),
+    null,
+    { timeout: 5_000 },
+  );
   claim((await figuresOf(card)).average === before.average, 'a paused page holds still and counts what it holds');
   await pause.click();
   const { took } = await waitForMove(card, before, MOVE_MS);
@@ -125,7 +172,11 @@ async function drillingDown(page) {
   await source.waitFor({ timeout: APPEAR_MS });
   await page.getByTestId('chart').waitFor();
   await source.getByRole('link').click();
-  await page.getByRole('region', { name: /^Readings of/ }).locator('tbody tr td.n').first().waitFor({ timeout: APPEAR_MS });
+  await page
+    .getByRole('region', { name: /^Readings of/ })
+    .locator('tbody tr td.n')
+    .first()
+    .waitFor({ timeout: APPEAR_MS });
   claim(true, 'two clicks lead from a type to the raw readings of a source');
   await shoot(page, 'explore-source');
 }
@@ -147,7 +198,10 @@ async function desktop(browser) {
   const { page, complaints } = await watched(context);
   await page.goto(base);
   await page.getByTestId('strip').waitFor({ timeout: APPEAR_MS });
-  const isFirst = await page.getByTestId('empty-state').isVisible().catch(() => false);
+  const isFirst = await page
+    .getByTestId('empty-state')
+    .isVisible()
+    .catch(() => false);
   if (isFirst) await shoot(page, 'empty');
 
   const card = await theChartMoves(page);
@@ -166,7 +220,12 @@ async function desktop(browser) {
 }
 
 async function phone(browser) {
-  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
+  const context = await browser.newContext({
+    viewport: { width: 390, height: 844 },
+    hasTouch: true,
+    isMobile: true,
+    deviceScaleFactor: 2,
+  });
   const { page, complaints } = await watched(context);
   for (const path of ['/', '/explore', '/explore?type=e2e', '/fleet']) {
     await page.goto(base + path);
@@ -188,5 +247,6 @@ try {
   claim(false, 'the run comes to its end', error instanceof Error ? error.message : String(error));
 } finally {
   await browser.close();
+  await world.end();
 }
 process.exit(failures === 0 ? 0 : 1);

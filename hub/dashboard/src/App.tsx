@@ -1,9 +1,10 @@
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { Explore } from './pages/explore/Explore';
 import { Fleet } from './pages/fleet/Fleet';
 import { Login } from './pages/login/Login';
 import { Overview } from './pages/overview/Overview';
 import { Faults } from './shell/Faults';
+import { Footer } from './shell/Footer';
 import { Header } from './shell/Header';
 import { useRoute } from './shell/route';
 import { useShortcuts } from './shell/shortcuts';
@@ -17,6 +18,11 @@ export function App() {
   const needsLogin = useKnown((state) => state.needsLogin);
   useShortcuts();
   useKeptLive();
+  const before = useRef(page);
+  useEffect(() => {
+    if (before.current !== page) document.getElementById('main')?.focus({ preventScroll: true });
+    before.current = page;
+  }, [page]);
   useEffect(() => {
     document.title = `${needsLogin ? 'Log in' : TITLES[page]} · Penstock`;
   }, [page, needsLogin]);
@@ -32,6 +38,7 @@ export function App() {
         <Faults />
         <Shown />
       </main>
+      <Footer />
     </>
   );
 }

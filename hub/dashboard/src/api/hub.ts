@@ -77,10 +77,15 @@ export const hub = {
     query: { granularity: Granularity; from: number; to: number; source?: string | undefined },
     signal?: AbortSignal,
   ) => json<StoredBucket[]>(`/metrics/${encodeURIComponent(type)}`, query, signal),
+  logout: () => request('/session', {}, { method: 'DELETE' }),
   login: (token: string) =>
-    request('/session', {}, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ token }),
-    }),
+    request(
+      '/session',
+      {},
+      {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ token }),
+      },
+    ),
 };

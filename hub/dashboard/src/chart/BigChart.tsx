@@ -2,7 +2,8 @@ import type { KeyboardEvent } from 'react';
 import { useCallback, useMemo, useRef, useState } from 'react';
 import type uPlot from 'uplot';
 import type { Granularity } from '../api/shapes';
-import { span, spanBetween } from '../format/span';
+import { measured } from '../format/number';
+import { bucketTime, span, spanBetween } from '../format/span';
 import type { Range } from '../shell/range';
 import { windowOf, zoomBack, zoomTo } from '../shell/range';
 import { MILLIS } from '../store/buckets';
@@ -11,6 +12,7 @@ import { EMPTY_SERIES } from '../store/state';
 import { ChartTable } from './ChartTable';
 import { Plot } from './Plot';
 import { Readout } from './Readout';
+import type { Columns } from './columns';
 import { toColumns } from './columns';
 
 interface BigChartProps {
@@ -26,16 +28,25 @@ const HEIGHT = 260;
 const PIXELS_A_POINT = 1.5;
 
 /** Moves the cursor by slots; arrow keys alone reach every bucket. */
-function moveCursor(plot: uPlot, key: string, length: number): boolean {
+function moveCursor(plot: uPlot, key: string, length: number): number | null {
   const now = plot.cursor.idx ?? (key === 'ArrowLeft' ? length : -1);
   const targets: Record<string, number> = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: length - 1 };
   const target = targets[key];
-  if (target === undefined) return false;
+  if (target === undefined) return null;
   const index = Math.min(length - 1, Math.max(0, target));
   const moment = plot.data[0][index];
-  if (moment === undefined) return false;
+  if (moment === undefined) return null;
   plot.setCursor({ left: plot.valToPos(moment, 'x'), top: plot.over.clientHeight / 2 });
-  return true;
+  return index;
+}
+
+/** A bucket in words, for whom the cursor is not to be seen. */
+function describe(columns: Columns, index: number, granularity: Granularity, unit: string | null): string {
+  const time = bucketTime(columns.time[index] as number, granularity);
+  const average = columns.average[index] ?? null;
+  if (average === null) return `${time}: no readings`;
+  const [min, max] = [columns.min[index] as number, columns.max[index] as number];
+  return `${time}: average ${measured(average, 4)} ${unit ?? ''}, from ${measured(min, 4)} to ${measured(max, 4)}`;
 }
 
 /** The chart that one works with: zoom, cursor, keys, and its figures as a table. */
@@ -44,6 +55,7 @@ export function BigChart({ type, source, unit, granularity, range }: BigChartPro
   const { from, to } = windowOf(range, clock, granularity);
   const { series, fault, refusal } = useSeries(type, source, granularity, from, to);
   const [width, setWidth] = useState(1_200);
+  const [said, setSaid] = useState('');
   const [cursor, setCursor] = useState<number | null>(null);
   const plot = useRef<uPlot | null>(null);
   const shown = series ?? EMPTY_SERIES;
@@ -57,7 +69,11 @@ export function BigChart({ type, source, unit, granularity, range }: BigChartPro
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape' && range.kind === 'fixed') zoomBack();
-    else if (!plot.current || !moveCursor(plot.current, event.key, columns.time.length)) return;
+    else {
+      const index = plot.current && moveCursor(plot.current, event.key, columns.time.length);
+      if (index === null) return;
+      setSaid(describe(columns, index, granularity, unit));
+    }
     event.preventDefault();
   };
   const name = source ? `${type} at ${source}` : type;
@@ -106,9 +122,14 @@ export function BigChart({ type, source, unit, granularity, range }: BigChartPro
         )}
         {series && !hasPoints && <p className="chart-note">No readings in this span.</p>}
       </div>
+      <span className="visually-hidden" aria-live="polite">
+        {said}
+      </span>
       {(fault ?? refusal) && (
         <p className="fault" role="alert">
-          {refusal ? `The hub does not push ${name}: ${refusal}.` : `Older figures could not be fetched: ${fault}. What arrives live is still drawn.`}
+          {refusal
+            ? `The hub does not push ${name}: ${refusal}.`
+            : `Older figures could not be fetched: ${fault}. What arrives live is still drawn.`}
         </p>
       )}
       <ChartTable caption={caption} columns={columns} granularity={granularity} />

@@ -13,7 +13,9 @@ interface ChartTableProps {
 /** The chart's figures as a table, newest first, built only when it is opened. */
 export function ChartTable({ caption, columns, granularity }: ChartTableProps) {
   const [isOpen, setOpen] = useState(false);
-  const rows = isOpen ? columns.time.map((_, index) => columns.time.length - 1 - index).filter((index) => columns.count[index]) : [];
+  const rows = isOpen
+    ? columns.time.map((_, index) => columns.time.length - 1 - index).filter((index) => columns.count[index])
+    : [];
   return (
     <details className="figures" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>Figures as a table</summary>
@@ -23,11 +25,21 @@ export function ChartTable({ caption, columns, granularity }: ChartTableProps) {
           <thead>
             <tr>
               <th scope="col">time</th>
-              <th scope="col" className="n">average</th>
-              <th scope="col" className="n">min</th>
-              <th scope="col" className="n">max</th>
-              <th scope="col" className="n">p95</th>
-              <th scope="col" className="n">readings</th>
+              <th scope="col" className="n">
+                average
+              </th>
+              <th scope="col" className="n">
+                min
+              </th>
+              <th scope="col" className="n">
+                max
+              </th>
+              <th scope="col" className="n">
+                p95
+              </th>
+              <th scope="col" className="n">
+                readings
+              </th>
             </tr>
           </thead>
           <tbody>

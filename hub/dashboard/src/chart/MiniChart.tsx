@@ -20,5 +20,7 @@ export function MiniChart({ series, granularity, from, to, now }: MiniChartProps
     () => toColumns(series.buckets, from, to, MILLIS[granularity], width),
     [series.buckets, from, to, granularity, width],
   );
-  return <Plot columns={columns} from={from} to={to} now={now} late={series.late} height={72} isMini onWidth={setWidth} />;
+  return (
+    <Plot columns={columns} from={from} to={to} now={now} late={series.late} height={72} isMini onWidth={setWidth} />
+  );
 }

@@ -25,7 +25,7 @@ export function Readout({ columns, index, granularity, unit }: ReadoutProps) {
   const at = (column: (number | null)[]) => measured(column[index as number] as number, 4);
   const time = hasCursor ? slotTime(columns, index, granularity) : null;
   return (
-    <div className="legend" aria-live="polite">
+    <div className="legend">
       {hasCursor && (
         <b className="readout-time">
           {time}
@@ -34,11 +34,23 @@ export function Readout({ columns, index, granularity, unit }: ReadoutProps) {
       )}
       <span>
         <i className="key key-average" />
-        average{average !== null && <b> {at(columns.average)} {unit}</b>}
+        average
+        {average !== null && (
+          <b>
+            {' '}
+            {at(columns.average)} {unit}
+          </b>
+        )}
       </span>
       <span>
         <i className="key key-band" />
-        {average === null ? 'min – max' : <b>{at(columns.min)} – {at(columns.max)}</b>}
+        {average === null ? (
+          'min – max'
+        ) : (
+          <b>
+            {at(columns.min)} – {at(columns.max)}
+          </b>
+        )}
       </span>
       <span>
         <i className="key key-p95" />

@@ -21,14 +21,21 @@ export interface Columns {
 function foldSlot(columns: Columns, index: number, bucket: Bucket): void {
   const before = columns.count[index] as number;
   const total = before + bucket.count;
-  columns.average[index] = total === 0 ? null : ((columns.average[index] ?? 0) * before + bucket.average * bucket.count) / total;
+  columns.average[index] =
+    total === 0 ? null : ((columns.average[index] ?? 0) * before + bucket.average * bucket.count) / total;
   columns.min[index] = Math.min(columns.min[index] ?? Infinity, bucket.min);
   columns.max[index] = Math.max(columns.max[index] ?? -Infinity, bucket.max);
   columns.p95[index] = Math.max(columns.p95[index] ?? -Infinity, bucket.p95);
   columns.count[index] = total;
 }
 
-export function toColumns(buckets: readonly Bucket[], from: number, to: number, bucketMillis: number, maxPoints: number): Columns {
+export function toColumns(
+  buckets: readonly Bucket[],
+  from: number,
+  to: number,
+  bucketMillis: number,
+  maxPoints: number,
+): Columns {
   const start = Math.floor(from / bucketMillis) * bucketMillis;
   const slots = Math.max(1, Math.ceil((to - start) / bucketMillis));
   const step = bucketMillis * Math.max(1, Math.ceil(slots / Math.max(2, maxPoints)));

@@ -52,7 +52,13 @@ export function drawIsolated(u: uPlot, columns: Columns, palette: Palette): void
 }
 
 /** Flashes buckets that late data changed; tells whether one is still fading. */
-export function drawLate(u: uPlot, columns: Columns, late: readonly LateChange[], now: number, palette: Palette): boolean {
+export function drawLate(
+  u: uPlot,
+  columns: Columns,
+  late: readonly LateChange[],
+  now: number,
+  palette: Palette,
+): boolean {
   let isFading = false;
   u.ctx.save();
   for (const change of late) {

@@ -26,7 +26,13 @@ function valueLabels(splits: number[]): string[] {
   const largest = Math.max(...splits.map(Math.abs));
   const isPlain = largest < 1e6 && step >= 1e-4;
   const decimals = step > 0 && step < 1 ? Math.min(4, Math.ceil(-Math.log10(step) - 1e-9)) : step % 1 === 0 ? 0 : 1;
-  return splits.map((value) => (isPlain ? value.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replace('-', '−') : measured(value)));
+  return splits.map((value) =>
+    isPlain
+      ? value
+          .toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
+          .replace('-', '−')
+      : measured(value),
+  );
 }
 
 /** Keeps the band inside the frame, and a constant value in its middle. */
@@ -61,7 +67,12 @@ export interface Wishes {
 
 export function chartOptions(wishes: Wishes): uPlot.Options {
   const { width, height, palette, isMini, hooks, onZoomBack } = wishes;
-  const axis = { stroke: palette.soft, font: palette.font, ticks: { show: false }, grid: { stroke: palette.line, width: 1 } };
+  const axis = {
+    stroke: palette.soft,
+    font: palette.font,
+    ticks: { show: false },
+    grid: { stroke: palette.line, width: 1 },
+  };
   return {
     width,
     height,
@@ -72,7 +83,13 @@ export function chartOptions(wishes: Wishes): uPlot.Options {
     axes: isMini
       ? [{ show: false }, { show: false }]
       : [
-          { ...axis, grid: { show: false }, size: 30, space: 80, values: (_, splits, __, ___, step) => timeLabels(splits, step) },
+          {
+            ...axis,
+            grid: { show: false },
+            size: 30,
+            space: 80,
+            values: (_, splits, __, ___, step) => timeLabels(splits, step),
+          },
           { ...axis, size: 58, space: 44, values: (_, splits) => valueLabels(splits) },
         ],
     series: series(palette, isMini ? 1.7 : 2, !isMini),

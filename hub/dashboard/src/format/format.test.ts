@@ -55,8 +55,17 @@ describe('figures', () => {
   ])('weighs %d as %s', (value, text) => expect(bytes(value)).toBe(text));
 
   it('groups thousands', () => expect(count(111_204_338)).toBe('111,204,338'));
-  it('gives small rates a fraction', () => expect([perSecond(1284), perSecond(3.44), perSecond(0.05)]).toEqual(['1,284 /s', '3.4 /s', '0.05 /s']));
-  it('never rounds something to nothing', () => expect([percent(0), percent(0.004), percent(0.46)]).toEqual(['0 %', '< 1 %', '46 %']));
-  it('turns to seconds above a thousand milliseconds', () => expect([millis(142), millis(1_300), millis(null)]).toEqual(['142 ms', '1.3 s', '–']));
-  it('shows values of every kind', () => expect([anyValue(true), anyValue('open'), anyValue(23.412), anyValue(null)]).toEqual(['true', 'open', '23.41', '–']));
+  it('gives small rates a fraction', () =>
+    expect([perSecond(1284), perSecond(3.44), perSecond(0.05)]).toEqual(['1,284 /s', '3.4 /s', '0.05 /s']));
+  it('never rounds something to nothing', () =>
+    expect([percent(0), percent(0.004), percent(0.46)]).toEqual(['0 %', '< 1 %', '46 %']));
+  it('turns to seconds above a thousand milliseconds', () =>
+    expect([millis(142), millis(1_300), millis(null)]).toEqual(['142 ms', '1.3 s', '–']));
+  it('shows values of every kind', () =>
+    expect([anyValue(true), anyValue('open'), anyValue(23.412), anyValue(null)]).toEqual([
+      'true',
+      'open',
+      '23.41',
+      '–',
+    ]));
 });

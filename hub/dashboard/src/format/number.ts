@@ -56,4 +56,10 @@ export function anyValue(value: number | boolean | string | null): string {
   return typeof value === 'number' ? measured(value, 4) : String(value);
 }
 
-export const plural = (amount: number, one: string, many = `${one}s`): string => `${count(amount)} ${amount === 1 ? one : many}`;
+const names = new Intl.Collator('en', { numeric: true });
+
+/** Orders names as people do: `press2` before `press10`. */
+export const byName = (a: string, b: string): number => names.compare(a, b);
+
+export const plural = (amount: number, one: string, many = `${one}s`): string =>
+  `${count(amount)} ${amount === 1 ? one : many}`;

@@ -16,7 +16,14 @@ export function span(milliseconds: number): string {
 }
 
 /** Two units while the larger is small enough for the smaller to matter. */
-function parts(minutes: number, large: number, largeName: string, small: number, smallName: string, bothBelow: number): string {
+function parts(
+  minutes: number,
+  large: number,
+  largeName: string,
+  small: number,
+  smallName: string,
+  bothBelow: number,
+): string {
   const whole = Math.floor(minutes / large);
   const rest = Math.floor((minutes - whole * large) / small);
   return whole < bothBelow && rest > 0 ? `${whole} ${largeName} ${rest} ${smallName}` : `${whole} ${largeName}`;
@@ -49,6 +56,7 @@ export function readingTime(text: string, now: number): string {
 /** `24 Nov 13:00 – 14:00`. */
 export function spanBetween(from: number, to: number): string {
   const start = `${day.format(from)} ${clockShort.format(from)}`;
-  const end = day.format(from) === day.format(to) ? clockShort.format(to) : `${day.format(to)} ${clockShort.format(to)}`;
+  const end =
+    day.format(from) === day.format(to) ? clockShort.format(to) : `${day.format(to)} ${clockShort.format(to)}`;
   return `${start} – ${end}`;
 }

@@ -56,7 +56,12 @@ function world() {
 
 const C = 'temperature:minute';
 const snapshot = (channel = C) => ({ type: 'snapshot', channel, items: [] });
-const update = (average: number, channel = C) => ({ type: 'metric_update', channel, bucket: '2026-01-01T00:00:00.000Z', average });
+const update = (average: number, channel = C) => ({
+  type: 'metric_update',
+  channel,
+  bucket: '2026-01-01T00:00:00.000Z',
+  average,
+});
 
 describe('the live client', () => {
   it('subscribes what is wanted when the connection opens, and later wishes at once', () => {

@@ -13,13 +13,20 @@ export function AgeChip() {
   const [announced, setAnnounced] = useState(label);
   useEffect(() => setAnnounced(label), [label]);
   return (
-    <span className={`age age-${kind}`} data-testid="age-chip" data-state={kind} title="How old the figures on this page are">
-      <i aria-hidden="true" />
-      <b>{label}</b>
-      {detail && <small>{detail}</small>}
+    <>
+      <span
+        className={`age age-${kind}`}
+        data-testid="age-chip"
+        data-state={kind}
+        title="How old the figures on this page are"
+      >
+        <i aria-hidden="true" />
+        <b>{label}</b>
+        {detail && <small>{detail}</small>}
+      </span>
       <span className="visually-hidden" role="status">
         {announced}
       </span>
-    </span>
+    </>
   );
 }

@@ -9,7 +9,9 @@ const MEANING: Record<Resource, string> = {
 
 function stillWorks(state: State): string {
   if (state.link === 'open') return 'Charts are still live.';
-  return state.lastMessageAt === null ? 'Nothing is live yet; the page keeps trying.' : 'What is shown is the last that arrived; the page reconnects by itself.';
+  return state.lastMessageAt === null
+    ? 'Nothing is live yet; the page keeps trying.'
+    : 'What is shown is the last that arrived; the page reconnects by itself.';
 }
 
 /** Says what failed and what still works. */

@@ -18,7 +18,16 @@ export function Header() {
   return (
     <header className="top">
       <Link href={addressOf('overview')} className="mark" aria-label="Penstock, overview">
-        <svg width="20" height="20" viewBox="0 0 20 20" fill="none" stroke="currentColor" strokeWidth="2.2" strokeLinecap="round" aria-hidden="true">
+        <svg
+          width="20"
+          height="20"
+          viewBox="0 0 20 20"
+          fill="none"
+          stroke="currentColor"
+          strokeWidth="2.2"
+          strokeLinecap="round"
+          aria-hidden="true"
+        >
           <path d="M2 4h4c4 0 4 12 8 12h4" />
           <path d="M2 9h2c4 0 3 7 6 7" opacity=".45" />
         </svg>

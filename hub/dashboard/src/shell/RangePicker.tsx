@@ -5,7 +5,12 @@ export function RangePicker() {
   return (
     <div className="seg" role="group" aria-label="Span of the charts">
       {PRESETS.map(({ key, label }) => (
-        <button key={key} type="button" aria-pressed={range.kind === 'last' && range.key === key} onClick={() => showPreset(key)}>
+        <button
+          key={key}
+          type="button"
+          aria-pressed={range.kind === 'last' && range.key === key}
+          onClick={() => showPreset(key)}
+        >
           {label}
         </button>
       ))}

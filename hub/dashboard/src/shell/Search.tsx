@@ -15,19 +15,31 @@ interface Hit {
 const HITS_SHOWN = 12;
 const SERIES_SEARCHED = 1_000;
 
-function findHits(text: string, types: readonly TypeSummary[], series: readonly SeriesEntry[], agents: Iterable<Agent>): Hit[] {
+function findHits(
+  text: string,
+  types: readonly TypeSummary[],
+  series: readonly SeriesEntry[],
+  agents: Iterable<Agent>,
+): Hit[] {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return [];
   const hits: Hit[] = [];
   for (const { type } of types) {
-    if (type.toLowerCase().includes(wanted)) hits.push({ key: `t ${type}`, kind: 'type', label: type, href: addressOf('explore', { type }) });
+    if (type.toLowerCase().includes(wanted))
+      hits.push({ key: `t ${type}`, kind: 'type', label: type, href: addressOf('explore', { type }) });
   }
   for (const { agent } of agents) {
-    if (agent.toLowerCase().includes(wanted)) hits.push({ key: `g ${agent}`, kind: 'gateway', label: agent, href: addressOf('fleet', { search: agent }) });
+    if (agent.toLowerCase().includes(wanted))
+      hits.push({ key: `g ${agent}`, kind: 'gateway', label: agent, href: addressOf('fleet', { search: agent }) });
   }
   for (const { type, source } of series) {
     if (`${source} ${type}`.toLowerCase().includes(wanted)) {
-      hits.push({ key: `s ${type} ${source}`, kind: type, label: source, href: addressOf('explore', { type, source }) });
+      hits.push({
+        key: `s ${type} ${source}`,
+        kind: type,
+        label: source,
+        href: addressOf('explore', { type, source }),
+      });
     }
   }
   return hits.slice(0, HITS_SHOWN);
@@ -40,8 +52,13 @@ export function Search() {
   const [chosen, setChosen] = useState(0);
   const types = useShown((state) => state.summary);
   const agents = useShown((state) => state.agents);
-  const { data } = useFetched(isOpen ? 'search' : '', async (signal) => (isOpen ? hub.series({ limit: SERIES_SEARCHED }, signal) : undefined));
-  const hits = useMemo(() => findHits(text, types ?? [], data?.series ?? [], agents?.values() ?? []), [text, types, data, agents]);
+  const { data } = useFetched(isOpen ? 'search' : '', async (signal) =>
+    isOpen ? hub.series({ limit: SERIES_SEARCHED }, signal) : undefined,
+  );
+  const hits = useMemo(
+    () => findHits(text, types ?? [], data?.series ?? [], agents?.values() ?? []),
+    [text, types, data, agents],
+  );
   const isListed = isOpen && text.trim() !== '';
   const current = hits[Math.min(chosen, hits.length - 1)];
 

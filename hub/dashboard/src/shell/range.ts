@@ -16,7 +16,8 @@ export const PRESETS = [
 
 export type PresetKey = (typeof PRESETS)[number]['key'];
 
-export type Range = { kind: 'last'; key: PresetKey; span: number } | { kind: 'fixed'; from: number; to: number; span: number };
+export type Range =
+  { kind: 'last'; key: PresetKey; span: number } | { kind: 'fixed'; from: number; to: number; span: number };
 
 const DEFAULT = PRESETS[1];
 

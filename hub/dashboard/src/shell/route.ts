@@ -23,7 +23,8 @@ const subscribe = (listener: () => void) => {
 };
 
 export function parseRoute(path: string, search: string): Route {
-  const page = (Object.keys(PATHS) as Page[]).find((name) => PATHS[name] === path.replace(/(.)\/+$/, '$1')) ?? 'overview';
+  const page =
+    (Object.keys(PATHS) as Page[]).find((name) => PATHS[name] === path.replace(/(.)\/+$/, '$1')) ?? 'overview';
   return { page, parameters: new URLSearchParams(search) };
 }
 

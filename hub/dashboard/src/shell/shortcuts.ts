@@ -10,7 +10,9 @@ const PAGES: Record<string, Page> = { o: 'overview', e: 'explore', f: 'fleet' };
 const CHORD_MS = 1_500;
 
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(input|select|textarea)$/i.test(target.tagName));
+  return (
+    target instanceof HTMLElement && (target.isContentEditable || /^(input|select|textarea)$/i.test(target.tagName))
+  );
 }
 
 export function useShortcuts(): void {

@@ -48,9 +48,15 @@ function inOrder(buckets: Bucket[]): Bucket[] {
 }
 
 /** Takes a snapshot: it replaces all in the span it covers; older history stays until it is asked for anew. */
-export function withSnapshot(series: Series | undefined, items: LiveBucket[], granularity: Granularity, now: number): Series {
+export function withSnapshot(
+  series: Series | undefined,
+  items: LiveBucket[],
+  granularity: Granularity,
+  now: number,
+): Series {
   const fresh = inOrder(items.map(fromLive));
-  const spanStart = Math.floor((now - SNAPSHOT_SPAN[granularity]) / MILLIS[granularity]) * MILLIS[granularity] + MILLIS[granularity];
+  const spanStart =
+    Math.floor((now - SNAPSHOT_SPAN[granularity]) / MILLIS[granularity]) * MILLIS[granularity] + MILLIS[granularity];
   const liveFrom = Math.min(spanStart, fresh[0]?.start ?? Infinity);
   const older = (series?.buckets ?? []).filter((bucket) => bucket.start < liveFrom);
   return { buckets: [...older, ...fresh], late: [], liveFrom, generation: (series?.generation ?? 0) + 1 };

@@ -7,6 +7,8 @@ import type { Bucket, Series, State } from './state';
 
 /** Raw readings that a channel keeps; the hub's snapshot holds as many. */
 export const READINGS_KEPT = 100;
+/** Clocks may differ this much before a reading counts as from the future. */
+export const AHEAD_MS = 2_000;
 
 /** Copies of the maps that a run of messages changes, each made at its first change. */
 class Draft {
@@ -80,9 +82,13 @@ class Draft {
   }
 
   private noteNewest(newest: number, isLive: boolean): void {
-    if (!Number.isFinite(newest) || (this.newest !== null && newest <= this.newest)) return;
-    this.newest = newest;
-    if (isLive) this.delayMs = Math.max(0, this.now - newest);
+    // A device whose clock is ahead must not make the page look fresh for as long as it is ahead.
+    const isAhead = newest > this.now + AHEAD_MS;
+    if (!Number.isFinite(newest) || (isAhead && !isLive)) return;
+    const believed = Math.min(newest, this.now);
+    if (this.newest !== null && believed <= this.newest) return;
+    this.newest = believed;
+    if (isLive) this.delayMs = this.now - believed;
   }
 
   finish(): State {

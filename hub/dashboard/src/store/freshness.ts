@@ -44,7 +44,8 @@ export function freshness(known: State, isPaused: boolean, held: number): Freshn
     const lost = known.link === 'open' ? '' : ' · connection lost';
     return { kind: 'paused', label: 'Paused', detail: `${held} ${held === 1 ? 'update' : 'updates'} held${lost}` };
   }
-  if (known.link === 'connecting' && known.lastMessageAt === null) return { kind: 'connecting', label: 'Connecting', detail: '' };
+  if (known.link === 'connecting' && known.lastMessageAt === null)
+    return { kind: 'connecting', label: 'Connecting', detail: '' };
   if (known.link !== 'open') return { kind: 'disconnected', label: 'Disconnected', detail: disconnectedDetail(known) };
   const catchingUp = catchingUpDetail(known);
   if (catchingUp) return { kind: 'catching_up', label: 'Catching up', detail: catchingUp };

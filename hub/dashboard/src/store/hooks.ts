@@ -59,8 +59,18 @@ export interface SeriesView {
   refusal: string | undefined;
 }
 
-/** Buckets of a type or of one of its sources, from `from` on; older ones than the snapshot's are fetched. */
-export function useSeries(type: string, source: string | null, granularity: Granularity, from: number, to: number): SeriesView {
+/**
+ * Buckets of a type or of one of its sources, from `from` on; older ones than the snapshot's are fetched.
+ * What is not wanted, as it is out of sight, is not subscribed: the hub allows a client so many channels.
+ */
+export function useSeries(
+  type: string,
+  source: string | null,
+  granularity: Granularity,
+  from: number,
+  to: number,
+  isWanted = true,
+): SeriesView {
   const { store, client } = useRuntime();
   const channel = metricsChannel(type, source, granularity);
   const series = useShown((state) => state.series.get(channel));
@@ -70,13 +80,13 @@ export function useSeries(type: string, source: string | null, granularity: Gran
   const [fault, setFault] = useState<string | null>(null);
   const loaded = useRef<{ key: string; from: number }>({ key: '', from: Infinity });
 
-  useEffect(() => client.acquire(channel), [client, channel]);
+  useEffect(() => (isWanted ? client.acquire(channel) : undefined), [client, channel, isWanted]);
 
   const edge = known?.liveFrom ?? (link === 'lost' ? Infinity : -Infinity);
   const key = `${channel} ${known?.generation ?? 'none'}`;
   useEffect(() => {
     const reached = loaded.current.key === key ? loaded.current.from : edge;
-    if (from >= Math.min(edge, reached)) return;
+    if (!isWanted || from >= Math.min(edge, reached)) return;
     const abort = new AbortController();
     const asked = store.known().series.get(channel) ?? EMPTY_SERIES;
     const end = Math.min(edge, Math.max(to, from + MILLIS[granularity]));
@@ -101,7 +111,7 @@ export function useSeries(type: string, source: string | null, granularity: Gran
       loaded.current = { key: '', from: Infinity };
     };
     // `from` and `to` move with every bucket of a live range; only reaching further back asks again.
-  }, [store, channel, key, edge, from]);
+  }, [store, channel, key, edge, from, isWanted]);
 
   return { series, fault, refusal };
 }
@@ -122,7 +132,11 @@ export interface Fetched<T> {
 /** Fetches when `key` changes and every `everyMs` while the page is not paused; keeps the last good answer. */
 export function useFetched<T>(key: string, fetcher: (signal: AbortSignal) => Promise<T>, everyMs = 0): Fetched<T> {
   const { store } = useRuntime();
-  const [answer, setAnswer] = useState<{ key: string; data: T | undefined; fault: string | null }>({ key, data: undefined, fault: null });
+  const [answer, setAnswer] = useState<{ key: string; data: T | undefined; fault: string | null }>({
+    key,
+    data: undefined,
+    fault: null,
+  });
   const latest = useRef(fetcher);
   latest.current = fetcher;
   useEffect(() => {
@@ -137,7 +151,8 @@ export function useFetched<T>(key: string, fetcher: (signal: AbortSignal) => Pro
           setAnswer((before) => ({ key, data: before.key === key ? before.data : undefined, fault }));
         });
     void ask();
-    const timer = everyMs > 0 ? setInterval(() => void (store.isPaused() || document.hidden || ask()), everyMs) : undefined;
+    const timer =
+      everyMs > 0 ? setInterval(() => void (store.isPaused() || document.hidden || ask()), everyMs) : undefined;
     return () => {
       abort.abort();
       clearInterval(timer);

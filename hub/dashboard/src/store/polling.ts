@@ -1,5 +1,6 @@
 /** Fetches what the WebSocket does not carry, again and again, and notes what fails. */
 
+import { hubNow } from '../api/clock';
 import { HubError, hub } from '../api/hub';
 import type { LiveClient } from '../live/client';
 import type { State } from './state';
@@ -60,7 +61,10 @@ export class Polling {
   /** The types, and the newest reading among them: types without numbers have no channel that tells. */
   private async summary(): Promise<Partial<State>> {
     const { types } = await hub.summary();
-    const newest = Math.max(this.store.known().newest ?? -Infinity, ...types.map((type) => type.newest ?? -Infinity));
+    const newest = Math.max(
+      this.store.known().newest ?? -Infinity,
+      ...types.map((type) => type.newest ?? -Infinity).filter((moment) => moment <= hubNow()),
+    );
     return { summary: types, newest: Number.isFinite(newest) ? newest : null };
   }
 

@@ -7,10 +7,27 @@ const C = 'temperature:minute';
 const MINUTE = 60_000;
 const NOON = Date.UTC(2026, 0, 1, 12);
 
-const figures = (average: number, count = 1, newest = NOON) => ({ count, total: average * count, average, min: average - 1, max: average + 1, p50: average, p95: average, p99: average, newest });
-const bucket = (minute: number, average: number, count = 1, newest = NOON) => ({ bucket: new Date(NOON + minute * MINUTE).toISOString(), ...figures(average, count, newest) });
+const figures = (average: number, count = 1, newest = NOON) => ({
+  count,
+  total: average * count,
+  average,
+  min: average - 1,
+  max: average + 1,
+  p50: average,
+  p95: average,
+  p99: average,
+  newest,
+});
+const bucket = (minute: number, average: number, count = 1, newest = NOON) => ({
+  bucket: new Date(NOON + minute * MINUTE).toISOString(),
+  ...figures(average, count, newest),
+});
 const snapshot = (...items: unknown[]): ServerMessage => ({ type: 'snapshot', channel: C, items });
-const update = (minute: number, average: number, count = 1, newest = NOON): ServerMessage => ({ type: 'metric_update', channel: C, ...bucket(minute, average, count, newest) });
+const update = (minute: number, average: number, count = 1, newest = NOON): ServerMessage => ({
+  type: 'metric_update',
+  channel: C,
+  ...bucket(minute, average, count, newest),
+});
 
 /** A store in which time passes by hand and drawing is asked for explicitly. */
 function world() {
@@ -21,7 +38,11 @@ function world() {
     messages.forEach((message) => store.message(message));
     drawings.splice(0).forEach((act) => act());
   };
-  const averages = () => store.shown().series.get(C)?.buckets.map(({ average }) => average);
+  const averages = () =>
+    store
+      .shown()
+      .series.get(C)
+      ?.buckets.map(({ average }) => average);
   return { store, clock, hear, averages, drawings };
 }
 
@@ -83,7 +104,10 @@ describe('the store', () => {
     const { store, hear, averages } = world();
     hear(snapshot(bucket(-1, 2), bucket(0, 3)));
     const asked = store.known().series.get(C) ?? EMPTY_SERIES;
-    const history = [-120, -90, 0].map((minute) => ({ start: NOON + minute * MINUTE, ...figures(minute === 0 ? 99 : 1) }));
+    const history = [-120, -90, 0].map((minute) => ({
+      start: NOON + minute * MINUTE,
+      ...figures(minute === 0 ? 99 : 1),
+    }));
     store.history(C, asked, history, NOON - 180 * MINUTE, NOON + MINUTE);
     expect(averages()).toEqual([1, 1, 2, 3]);
   });
@@ -123,6 +147,14 @@ describe('the store', () => {
     expect(store.known().delayMs).toBe(200);
   });
 
+  it('does not take a reading from the future for a fresh one', () => {
+    const { store, hear } = world();
+    hear(snapshot(bucket(0, 1, 1, NOON + 3_600_000)));
+    expect(store.known().newest).toBeNull();
+    hear(update(0, 2, 2, NOON + 3_600_000));
+    expect(store.known().newest).toBe(NOON);
+  });
+
   it('replaces an agent by its newer state and keeps the others', () => {
     const { store, hear } = world();
     const agent = (name: string, behindMs: number) => ({ agent: name, behindMs }) as Agent;
@@ -133,10 +165,24 @@ describe('the store', () => {
 
   it('keeps each raw reading once, newest first', () => {
     const { store, hear } = world();
-    const reading = (id: string) => ({ id, type: 'door', source: 's', time: `2026-01-01T00:00:0${id}.000000Z`, value: true });
+    const reading = (id: string) => ({
+      id,
+      type: 'door',
+      source: 's',
+      time: `2026-01-01T00:00:0${id}.000000Z`,
+      value: true,
+    });
     hear({ type: 'snapshot', channel: 'events:door', items: [reading('1'), reading('2')] });
-    hear({ type: 'event', channel: 'events:door', event: reading('2') }, { type: 'event', channel: 'events:door', event: reading('3') });
-    expect(store.shown().readings.get('events:door')?.map(({ id }) => id)).toEqual(['3', '2', '1']);
+    hear(
+      { type: 'event', channel: 'events:door', event: reading('2') },
+      { type: 'event', channel: 'events:door', event: reading('3') },
+    );
+    expect(
+      store
+        .shown()
+        .readings.get('events:door')
+        ?.map(({ id }) => id),
+    ).toEqual(['3', '2', '1']);
   });
 
   it('remembers why the hub does not serve a channel until it does', () => {

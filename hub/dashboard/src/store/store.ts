@@ -135,14 +135,25 @@ export class Store implements Listener {
 /** A snapshot of what a paused screen has not shown yet; it is let through, as there is nothing to hold still. */
 function isFirstSight(frozen: State, message: ServerMessage): boolean {
   if (message.type !== 'snapshot') return false;
-  return !frozen.series.has(message.channel) && !frozen.readings.has(message.channel) && !(message.channel === 'agents' && frozen.agents);
+  return (
+    !frozen.series.has(message.channel) &&
+    !frozen.readings.has(message.channel) &&
+    !(message.channel === 'agents' && frozen.agents)
+  );
 }
 
 function onlyMissing(frozen: State, part: Partial<State>): Partial<State> {
   return Object.fromEntries(Object.entries(part).filter(([key]) => frozen[key as keyof State] === null));
 }
 
-function mergeHistory(state: State, channel: string, asked: Series, buckets: Bucket[], from: number, to: number): State {
+function mergeHistory(
+  state: State,
+  channel: string,
+  asked: Series,
+  buckets: Bucket[],
+  from: number,
+  to: number,
+): State {
   const series = state.series.get(channel) ?? EMPTY_SERIES;
   return { ...state, series: new Map(state.series).set(channel, withHistory(series, asked, buckets, from, to)) };
 }

@@ -4,7 +4,10 @@ import { readingTime, span } from '../../format/span';
 import { Link } from '../../shell/Link';
 import { addressOf } from '../../shell/route';
 import { useShown } from '../../store/hooks';
-import { BehindCell, BooksCell, BufferCell, StateCell } from '../fleet/cells';
+import { BehindCell } from '../fleet/BehindCell';
+import { BooksCell } from '../fleet/BooksCell';
+import { BufferCell } from '../fleet/BufferCell';
+import { StateCell } from '../fleet/StateCell';
 
 interface GatewayPanelProps {
   type: string;
@@ -33,21 +36,39 @@ export function GatewayPanel({ type, source, entry }: GatewayPanelProps) {
           </div>
         ))}
         <dt>last value</dt>
-        <dd>{entry ? `${anyValue(entry.lastValue)}${entry.lastTime ? ` · ${span(clock - Date.parse(entry.lastTime))} ago` : ''}` : '–'}</dd>
+        <dd>
+          {entry
+            ? `${anyValue(entry.lastValue)}${entry.lastTime ? ` · ${span(clock - Date.parse(entry.lastTime))} ago` : ''}`
+            : '–'}
+        </dd>
         <dt>first seen</dt>
         <dd>{entry?.firstSeen ? readingTime(entry.firstSeen, clock) : '–'}</dd>
         <dt>gateway</dt>
-        <dd>{entry?.agent ? <Link href={addressOf('fleet', { search: entry.agent })}>{entry.agent}</Link> : 'none: an application posted it'}</dd>
+        <dd>
+          {entry?.agent ? (
+            <Link href={addressOf('fleet', { search: entry.agent })}>{entry.agent}</Link>
+          ) : (
+            'none: an application posted it'
+          )}
+        </dd>
         {agent && (
           <>
             <dt>state</dt>
-            <dd><StateCell agent={agent} /></dd>
+            <dd>
+              <StateCell agent={agent} />
+            </dd>
             <dt>buffer</dt>
-            <dd><BufferCell agent={agent} /></dd>
+            <dd>
+              <BufferCell agent={agent} />
+            </dd>
             <dt>behind</dt>
-            <dd><BehindCell agent={agent} /></dd>
+            <dd>
+              <BehindCell agent={agent} />
+            </dd>
             <dt>books</dt>
-            <dd><BooksCell agent={agent} /></dd>
+            <dd>
+              <BooksCell agent={agent} />
+            </dd>
           </>
         )}
       </dl>

@@ -60,16 +60,28 @@ export function Readings({ type, source, range }: ReadingsProps) {
         <span className="muted">{fixed ? 'in the span above, newest first' : 'newest first, as they are stored'}</span>
       </div>
       {(fault ?? olderFault) && (
-        <p className="fault" role="alert">Stored readings could not be fetched: {fault ?? olderFault}. {fixed ? '' : 'Those that arrive now still show.'}</p>
+        <p className="fault" role="alert">
+          Stored readings could not be fetched: {fault ?? olderFault}.{' '}
+          {fixed ? '' : 'Those that arrive now still show.'}
+        </p>
       )}
-      <div className="scroll-table readings-box" tabIndex={0} role="region" aria-label={`Readings of ${source ?? type}`}>
+      <div
+        className="scroll-table readings-box"
+        tabIndex={0}
+        role="region"
+        aria-label={`Readings of ${source ?? type}`}
+      >
         <table>
           <thead>
             <tr>
               <th scope="col">time</th>
               {!source && <th scope="col">source</th>}
-              <th scope="col" className="n">value</th>
-              <th scope="col" className="hide-narrow">gateway</th>
+              <th scope="col" className="n">
+                value
+              </th>
+              <th scope="col" className="hide-narrow">
+                gateway
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -77,21 +89,29 @@ export function Readings({ type, source, range }: ReadingsProps) {
               <tr key={reading.id}>
                 <td className="mono">{readingTime(reading.time, clock)}</td>
                 {!source && (
-                  <td><Link href={addressOf('explore', { type, source: reading.source })}>{reading.source}</Link></td>
+                  <td>
+                    <Link href={addressOf('explore', { type, source: reading.source })}>{reading.source}</Link>
+                  </td>
                 )}
                 <td className="n">{anyValue(reading.value)}</td>
                 <td className="muted hide-narrow">{reading.agent ?? '–'}</td>
               </tr>
             ))}
             {rows.length === 0 && (
-              <tr><td colSpan={4} className="muted">{isLoading ? <span className="skeleton skeleton-row" /> : 'No readings in this span.'}</td></tr>
+              <tr>
+                <td colSpan={4} className="muted">
+                  {isLoading ? <span className="skeleton skeleton-row" /> : 'No readings in this span.'}
+                </td>
+              </tr>
             )}
           </tbody>
         </table>
       </div>
       {next && (
         <div className="foot">
-          <button type="button" className="btn" onClick={() => void loadOlder()}>Older readings</button>
+          <button type="button" className="btn" onClick={() => void loadOlder()}>
+            Older readings
+          </button>
         </div>
       )}
     </section>

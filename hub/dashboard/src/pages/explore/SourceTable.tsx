@@ -15,10 +15,18 @@ export function SourceTable({ type, series, skeletonRows }: SourceTableProps) {
         <thead>
           <tr>
             <th scope="col">source</th>
-            <th scope="col" className="n">last value</th>
-            <th scope="col" className="n" title="95th percentile of the newest minute">p95</th>
-            <th scope="col" className="hide-narrow">last hour</th>
-            <th scope="col" className="n">age</th>
+            <th scope="col" className="n">
+              last value
+            </th>
+            <th scope="col" className="n" title="95th percentile of the newest minute">
+              p95
+            </th>
+            <th scope="col" className="hide-narrow">
+              last hour
+            </th>
+            <th scope="col" className="n">
+              age
+            </th>
           </tr>
         </thead>
         <tbody>

@@ -2,9 +2,9 @@ import { useMemo, useState } from 'react';
 import { hub } from '../../api/hub';
 import { useFetched } from '../../store/hooks';
 import { SourceTable } from './SourceTable';
-import { byAge, byName, byValue } from './sources';
+import { byAge, bySource, byValue } from './sources';
 
-const ORDERS = { value: byValue, name: byName, age: byAge };
+const ORDERS = { value: byValue, name: bySource, age: byAge };
 type Order = keyof typeof ORDERS;
 const LABELS: Record<Order, string> = { value: 'highest value first', name: 'by name', age: 'oldest first' };
 
@@ -18,29 +18,56 @@ export function Sources({ type }: { type: string }) {
   const [order, setOrder] = useState<Order>('value');
   const [filter, setFilter] = useState('');
   const [limit, setLimit] = useState(ROWS);
-  const { data, fault } = useFetched(`sources ${type}`, (signal) => hub.series({ type, limit: FETCHED }, signal), EVERY_MS);
+  const { data, fault } = useFetched(
+    `sources ${type}`,
+    (signal) => hub.series({ type, limit: FETCHED }, signal),
+    EVERY_MS,
+  );
   const found = useMemo(
-    () => data?.series.filter(({ source }) => source.toLowerCase().includes(filter.toLowerCase())).sort(ORDERS[order]) ?? null,
+    () =>
+      data?.series.filter(({ source }) => source.toLowerCase().includes(filter.toLowerCase())).sort(ORDERS[order]) ??
+      null,
     [data, filter, order],
   );
   return (
     <section className="panel" aria-labelledby="sources-title">
       <div className="head">
         <h2 id="sources-title">Sources</h2>
-        <select aria-label="Order of the sources" value={order} onChange={(event) => setOrder(event.target.value as Order)}>
+        <select
+          aria-label="Order of the sources"
+          value={order}
+          onChange={(event) => setOrder(event.target.value as Order)}
+        >
           {(Object.keys(LABELS) as Order[]).map((key) => (
-            <option key={key} value={key}>{LABELS[key]}</option>
+            <option key={key} value={key}>
+              {LABELS[key]}
+            </option>
           ))}
         </select>
         <span className="spacer" />
-        <input type="search" className="filter" placeholder="Filter sources" aria-label="Filter sources by name" value={filter} onChange={(event) => setFilter(event.target.value)} />
+        <input
+          type="search"
+          className="filter"
+          placeholder="Filter sources"
+          aria-label="Filter sources by name"
+          value={filter}
+          onChange={(event) => setFilter(event.target.value)}
+        />
       </div>
-      {fault && <p className="fault" role="alert">The list of sources could not be fetched: {fault}. Charts are not affected.</p>}
+      {fault && (
+        <p className="fault" role="alert">
+          The list of sources could not be fetched: {fault}. Charts are not affected.
+        </p>
+      )}
       <SourceTable type={type} series={found?.slice(0, limit) ?? null} skeletonRows={6} />
       {found && found.length > limit && (
         <div className="foot">
-          <button type="button" className="btn" onClick={() => setLimit(limit + ROWS)}>Show more</button>
-          <span className="muted">{limit} of {data?.next ? `more than ${found.length}` : found.length}</span>
+          <button type="button" className="btn" onClick={() => setLimit(limit + ROWS)}>
+            Show more
+          </button>
+          <span className="muted">
+            {limit} of {data?.next ? `more than ${found.length}` : found.length}
+          </span>
         </div>
       )}
     </section>

@@ -18,14 +18,20 @@ export function TypeDetail({ type, source }: { type: string; source: string | nu
   const summary = useShown((state) => state.summary?.find((known) => known.type === type));
   const isUnknown = useShown((state) => state.summary !== null && !state.summary.some((known) => known.type === type));
   const { chosen, offered } = offeredGranularities(range.span, parameters.get('by'));
-  const { data } = useFetched(`entry ${type} ${source ?? ''}`, async (signal) => (source ? hub.series({ type, source, limit: 1 }, signal) : undefined));
+  const { data } = useFetched(`entry ${type} ${source ?? ''}`, async (signal) =>
+    source ? hub.series({ type, source, limit: 1 }, signal) : undefined,
+  );
   const entry = data?.series.find((known) => known.source === source);
   const unit = entry?.labels?.['unit'] ?? summary?.unit ?? null;
 
   return (
     <>
       <Breadcrumb type={type} source={source} />
-      {isUnknown && <div className="fault-banner" role="alert">No reading of type <b>{type}</b> is known. The page stays open and shows the first one.</div>}
+      {isUnknown && (
+        <div className="fault-banner" role="alert">
+          No reading of type <b>{type}</b> is known. The page stays open and shows the first one.
+        </div>
+      )}
       <section className="panel" aria-label={`Chart of ${type}`}>
         <div className="head">
           <h2>{source ?? type}</h2>

@@ -1,4 +1,4 @@
-import { count, measured } from '../../format/number';
+import { byName, count, measured } from '../../format/number';
 import { span } from '../../format/span';
 import { Link } from '../../shell/Link';
 import { addressOf } from '../../shell/route';
@@ -25,26 +25,46 @@ export function TypeList() {
               <tr>
                 <th scope="col">type</th>
                 <th scope="col">unit</th>
-                <th scope="col" className="n">sources</th>
-                <th scope="col" className="n">average, last hour</th>
-                <th scope="col" className="n">readings, last hour</th>
-                <th scope="col" className="n">readings, last day</th>
-                <th scope="col" className="n">newest</th>
+                <th scope="col" className="n">
+                  sources
+                </th>
+                <th scope="col" className="n">
+                  average, last hour
+                </th>
+                <th scope="col" className="n">
+                  readings, last hour
+                </th>
+                <th scope="col" className="n">
+                  readings, last day
+                </th>
+                <th scope="col" className="n">
+                  newest
+                </th>
               </tr>
             </thead>
             <tbody>
-              {summary?.toSorted((a, b) => a.type.localeCompare(b.type)).map((type) => (
-                <tr key={type.type}>
-                  <th scope="row"><Link href={addressOf('explore', { type: type.type })}>{type.type}</Link></th>
-                  <td className="muted">{type.unit ?? '–'}</td>
-                  <td className="n">{count(type.sources)}</td>
-                  <td className="n">{type.lastHour.count > 0 ? measured(type.lastHour.total / type.lastHour.count) : '–'}</td>
-                  <td className="n">{count(type.lastHour.count)}</td>
-                  <td className="n">{count(type.lastDay.count)}</td>
-                  <td className="n">{type.newest === null ? '–' : `${span(clock - type.newest)} ago`}</td>
+              {summary
+                ?.toSorted((a, b) => byName(a.type, b.type))
+                .map((type) => (
+                  <tr key={type.type}>
+                    <th scope="row">
+                      <Link href={addressOf('explore', { type: type.type })}>{type.type}</Link>
+                    </th>
+                    <td className="muted">{type.unit ?? '–'}</td>
+                    <td className="n">{count(type.sources)}</td>
+                    <td className="n">
+                      {type.lastHour.count > 0 ? measured(type.lastHour.total / type.lastHour.count) : '–'}
+                    </td>
+                    <td className="n">{count(type.lastHour.count)}</td>
+                    <td className="n">{count(type.lastDay.count)}</td>
+                    <td className="n">{type.newest === null ? '–' : `${span(clock - type.newest)} ago`}</td>
+                  </tr>
+                )) ?? (
+                <tr>
+                  <td colSpan={COLUMNS}>
+                    <span className="skeleton skeleton-row" />
+                  </td>
                 </tr>
-              )) ?? (
-                <tr><td colSpan={COLUMNS}><span className="skeleton skeleton-row" /></td></tr>
               )}
             </tbody>
           </table>

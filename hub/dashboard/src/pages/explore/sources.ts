@@ -1,9 +1,11 @@
 /** Orders of sources. */
 
 import type { SeriesEntry } from '../../api/shapes';
+import { byName } from '../../format/number';
 
 const asNumber = ({ lastValue }: SeriesEntry): number => (typeof lastValue === 'number' ? lastValue : -Infinity);
 
-export const byName = (a: SeriesEntry, b: SeriesEntry): number => a.source.localeCompare(b.source, undefined, { numeric: true });
-export const byValue = (a: SeriesEntry, b: SeriesEntry): number => asNumber(b) - asNumber(a) || byName(a, b);
-export const byAge = (a: SeriesEntry, b: SeriesEntry): number => (a.lastTime ?? '').localeCompare(b.lastTime ?? '') || byName(a, b);
+export const bySource = (a: SeriesEntry, b: SeriesEntry): number => byName(a.source, b.source);
+export const byValue = (a: SeriesEntry, b: SeriesEntry): number => asNumber(b) - asNumber(a) || bySource(a, b);
+export const byAge = (a: SeriesEntry, b: SeriesEntry): number =>
+  (a.lastTime ?? '').localeCompare(b.lastTime ?? '') || bySource(a, b);

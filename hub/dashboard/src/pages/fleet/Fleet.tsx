@@ -13,10 +13,18 @@ const COLUMNS: { label: string; isNumber?: boolean; title?: string }[] = [
   { label: 'state' },
   { label: 'last seen', isNumber: true },
   { label: 'buffer', title: 'Bytes on the gateway’s disk against its quota' },
-  { label: 'behind', isNumber: true, title: 'Age of the oldest reading the hub has not confirmed, and when it will have caught up' },
+  {
+    label: 'behind',
+    isNumber: true,
+    title: 'Age of the oldest reading the hub has not confirmed, and when it will have caught up',
+  },
   { label: 'in', isNumber: true, title: 'Readings taken in per second, over ten seconds' },
   { label: 'out', isNumber: true, title: 'Readings confirmed by the hub per second, over ten seconds' },
-  { label: 'set aside', isNumber: true, title: 'Messages that could not become readings, kept at the gateway with their reason' },
+  {
+    label: 'set aside',
+    isNumber: true,
+    title: 'Messages that could not become readings, kept at the gateway with their reason',
+  },
   { label: 'evicted', isNumber: true, title: 'Readings that the buffer’s quota dropped' },
   { label: 'books', title: 'Received = stored + buffered + set aside + evicted + rejected' },
   { label: 'version' },
@@ -52,7 +60,9 @@ export function Fleet() {
             value={search}
             onChange={(event) => setParameters({ search: event.target.value }, 'replace')}
           />
-          <span className="muted">{search ? `${rows.length} of ${agents?.size ?? 0}` : 'those that need a look first'}</span>
+          <span className="muted">
+            {search ? `${rows.length} of ${agents?.size ?? 0}` : 'those that need a look first'}
+          </span>
         </div>
         <div className="scroll-table fleet-box" ref={box} tabIndex={0} role="region" aria-label="Table of gateways">
           <table className="fleet-table" aria-rowcount={rows.length + 1}>
@@ -74,7 +84,13 @@ export function Fleet() {
               {rows.length === 0 && (
                 <tr>
                   <td colSpan={COLUMNS.length} className="muted">
-                    {!agents ? <span className="skeleton skeleton-row" /> : search ? 'No gateway is called that.' : 'No gateway has reported yet. Start penstock-agent with this hub’s address and a token.'}
+                    {!agents ? (
+                      <span className="skeleton skeleton-row" />
+                    ) : search ? (
+                      'No gateway is called that.'
+                    ) : (
+                      'No gateway has reported yet. Start penstock-agent with this hub’s address and a token.'
+                    )}
                   </td>
                 </tr>
               )}

@@ -2,7 +2,11 @@ import { memo } from 'react';
 import type { Agent } from '../../api/shapes';
 import { count, perSecond } from '../../format/number';
 import { span } from '../../format/span';
-import { BehindCell, BooksCell, BufferCell, NameCell, StateCell } from './cells';
+import { BehindCell } from './BehindCell';
+import { BooksCell } from './BooksCell';
+import { BufferCell } from './BufferCell';
+import { NameCell } from './NameCell';
+import { StateCell } from './StateCell';
 
 interface FleetRowProps {
   agent: Agent;
@@ -19,16 +23,26 @@ function lastSeen(agent: Agent, clock: number): string {
 export const FleetRow = memo(function FleetRow({ agent, index, clock }: FleetRowProps) {
   return (
     <tr data-testid={`fleet-row-${agent.agent}`} aria-rowindex={index + 2}>
-      <th scope="row"><NameCell agent={agent} /></th>
-      <td><StateCell agent={agent} /></td>
+      <th scope="row">
+        <NameCell agent={agent} />
+      </th>
+      <td>
+        <StateCell agent={agent} />
+      </td>
       <td className="n">{lastSeen(agent, clock)}</td>
-      <td><BufferCell agent={agent} /></td>
-      <td className="n"><BehindCell agent={agent} /></td>
+      <td>
+        <BufferCell agent={agent} withQuota />
+      </td>
+      <td className="n">
+        <BehindCell agent={agent} />
+      </td>
       <td className="n">{perSecond(agent.receivedPerSecond)}</td>
       <td className="n">{perSecond(agent.storedPerSecond)}</td>
       <td className="n">{count(agent.counts.deadLettered)}</td>
       <td className="n">{count(agent.counts.evicted)}</td>
-      <td><BooksCell agent={agent} /></td>
+      <td>
+        <BooksCell agent={agent} />
+      </td>
       <td className="muted">{agent.version}</td>
     </tr>
   );

@@ -1,6 +1,7 @@
 /** Which gateway needs a look first. */
 
 import type { Agent } from '../../api/shapes';
+import { byName } from '../../format/number';
 
 function need(agent: Agent): number {
   if (!agent.balanced) return 0;
@@ -9,5 +10,4 @@ function need(agent: Agent): number {
   return agent.state === 'catching_up' ? 3 : 4;
 }
 
-export const inNeed = (a: Agent, b: Agent): number =>
-  need(a) - need(b) || a.agent.localeCompare(b.agent, undefined, { numeric: true });
+export const inNeed = (a: Agent, b: Agent): number => need(a) - need(b) || byName(a.agent, b.agent);

@@ -1,6 +1,7 @@
 import type { FormEvent } from 'react';
 import { useState } from 'react';
 import { HubError, hub } from '../../api/hub';
+import { noteLogin } from '../../shell/session';
 import { useRuntime } from '../../store/hooks';
 
 /** Asks for a token when the hub wants one; the hub keeps it in a cookie that no script reads. */
@@ -15,11 +16,16 @@ export function Login() {
     setBusy(true);
     try {
       await hub.login(token.trim());
+      noteLogin();
       store.requireLogin(false);
       client.start();
     } catch (error) {
       const isWrong = error instanceof HubError && error.status === 401;
-      setFault(isWrong ? 'The hub does not know this token.' : `Logging in failed: ${error instanceof Error ? error.message : String(error)}.`);
+      setFault(
+        isWrong
+          ? 'The hub does not know this token.'
+          : `Logging in failed: ${error instanceof Error ? error.message : String(error)}.`,
+      );
     } finally {
       setBusy(false);
     }

@@ -1,19 +1,6 @@
 import { CopyLine } from '../../shell/CopyLine';
 import { useShown } from '../../store/hooks';
-
-const DEFAULT_MQTT_PORT = '1883';
-
-/** `host:port` of the MQTT listener into what `mosquitto_pub` wants. */
-export function publishLine(mqttHint: string | null | undefined, hostname: string): string {
-  const [host, port] = mqttHint ? splitHint(mqttHint) : [hostname || 'localhost', DEFAULT_MQTT_PORT];
-  return `mosquitto_pub -h ${host} -p ${port} -q 1 -t demo/press1/temperature -m 23.4`;
-}
-
-function splitHint(hint: string): [string, string] {
-  const colon = hint.lastIndexOf(':');
-  if (colon < 0) return [hint, DEFAULT_MQTT_PORT];
-  return [hint.slice(0, colon).replace(/^\[|\]$/g, ''), hint.slice(colon + 1)];
-}
+import { publishLine } from './publish';
 
 /** Nothing has arrived yet: says how to send the first reading, and goes away by itself when it comes. */
 export function EmptyState() {
@@ -21,7 +8,16 @@ export function EmptyState() {
   const gateways = useShown((state) => state.agents?.size ?? 0);
   return (
     <section className="panel empty" data-testid="empty-state" aria-label="No readings yet">
-      <svg width="56" height="40" viewBox="0 0 56 40" fill="none" stroke="currentColor" strokeWidth="2" strokeLinecap="round" aria-hidden="true">
+      <svg
+        width="56"
+        height="40"
+        viewBox="0 0 56 40"
+        fill="none"
+        stroke="currentColor"
+        strokeWidth="2"
+        strokeLinecap="round"
+        aria-hidden="true"
+      >
         <path d="M2 10h12c12 0 12 22 24 22h16" />
         <path d="M2 20h6c10 0 9 12 17 12" opacity=".4" />
       </svg>

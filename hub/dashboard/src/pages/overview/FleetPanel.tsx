@@ -3,7 +3,10 @@ import { Link } from '../../shell/Link';
 import { addressOf } from '../../shell/route';
 import { useShown } from '../../store/hooks';
 import { FleetSummary } from '../fleet/FleetSummary';
-import { BehindCell, BooksCell, BufferCell, NameCell } from '../fleet/cells';
+import { BehindCell } from '../fleet/BehindCell';
+import { BooksCell } from '../fleet/BooksCell';
+import { BufferCell } from '../fleet/BufferCell';
+import { NameCell } from '../fleet/NameCell';
 import { inNeed } from '../fleet/order';
 
 const ROWS = 6;
@@ -26,8 +29,12 @@ export function FleetPanel() {
             <tr>
               <th scope="col">gateway</th>
               <th scope="col">buffer</th>
-              <th scope="col" className="n">behind</th>
-              <th scope="col" className="n hide-narrow">books</th>
+              <th scope="col" className="n">
+                behind
+              </th>
+              <th scope="col" className="n hide-narrow">
+                books
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -36,15 +43,25 @@ export function FleetPanel() {
                 <th scope="row">
                   <NameCell agent={agent} />
                 </th>
-                <td><BufferCell agent={agent} /></td>
-                <td className="n"><BehindCell agent={agent} /></td>
-                <td className="n hide-narrow"><BooksCell agent={agent} /></td>
+                <td>
+                  <BufferCell agent={agent} />
+                </td>
+                <td className="n">
+                  <BehindCell agent={agent} />
+                </td>
+                <td className="n hide-narrow">
+                  <BooksCell agent={agent} />
+                </td>
               </tr>
             ))}
             {rows.length === 0 && (
               <tr>
                 <td colSpan={4} className="muted">
-                  {agents ? 'No gateway has reported yet. Readings posted by applications need none.' : <span className="skeleton skeleton-row" />}
+                  {agents ? (
+                    'No gateway has reported yet. Readings posted by applications need none.'
+                  ) : (
+                    <span className="skeleton skeleton-row" />
+                  )}
                 </td>
               </tr>
             )}

@@ -43,7 +43,11 @@ export function Overview() {
         <section className="panel" aria-label={`Chart of ${focus.type}`}>
           <div className="head">
             <h2>
-              <select aria-label="Type of the big chart" value={focus.type} onChange={(event) => setParameters({ type: event.target.value }, 'replace')}>
+              <select
+                aria-label="Type of the big chart"
+                value={focus.type}
+                onChange={(event) => setParameters({ type: event.target.value }, 'replace')}
+              >
                 {summary.map(({ type }) => (
                   <option key={type}>{type}</option>
                 ))}
@@ -56,7 +60,13 @@ export function Overview() {
             <span className="spacer" />
             <Link href={addressOf('explore', { type: focus.type })}>Explore {focus.type}</Link>
           </div>
-          <BigChart type={focus.type} source={null} unit={focus.unit} granularity={suitedGranularity(range.span)} range={range} />
+          <BigChart
+            type={focus.type}
+            source={null}
+            unit={focus.unit}
+            granularity={suitedGranularity(range.span)}
+            range={range}
+          />
         </section>
       )}
       {focus && (

@@ -12,7 +12,11 @@ const EVERY_MS = 4_000;
 
 /** The sources of the big chart's type with the highest values. */
 export function SourcesPanel({ type }: { type: string }) {
-  const { data, fault } = useFetched(`sources ${type}`, (signal) => hub.series({ type, limit: FETCHED }, signal), EVERY_MS);
+  const { data, fault } = useFetched(
+    `sources ${type}`,
+    (signal) => hub.series({ type, limit: FETCHED }, signal),
+    EVERY_MS,
+  );
   const series = data?.series.toSorted(byValue) ?? null;
   return (
     <section className="panel" aria-labelledby="sources-title">
@@ -26,7 +30,11 @@ export function SourcesPanel({ type }: { type: string }) {
           </Link>
         )}
       </div>
-      {fault && <p className="fault" role="alert">The list of sources could not be fetched: {fault}. Charts are not affected.</p>}
+      {fault && (
+        <p className="fault" role="alert">
+          The list of sources could not be fetched: {fault}. Charts are not affected.
+        </p>
+      )}
       <SourceTable type={type} series={series?.slice(0, ROWS) ?? null} skeletonRows={ROWS} />
     </section>
   );

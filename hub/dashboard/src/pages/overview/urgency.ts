@@ -1,6 +1,7 @@
 /** Which type to look at first: those that fell silent, then all others by name, then those long unused. */
 
 import type { TypeSummary } from '../../api/shapes';
+import { byName } from '../../format/number';
 
 /** A type that had readings within the hour and none for this long fell silent. */
 const SILENT_AFTER_MS = 5 * 60_000;
@@ -17,8 +18,8 @@ function rank(type: TypeSummary, now: number): number {
 }
 
 /** The type that most sources send comes first. */
-export const byReach = (a: TypeSummary, b: TypeSummary): number => b.sources - a.sources || a.type.localeCompare(b.type);
+export const byReach = (a: TypeSummary, b: TypeSummary): number => b.sources - a.sources || byName(a.type, b.type);
 
 export function inUrgency(now: number): (a: TypeSummary, b: TypeSummary) => number {
-  return (a, b) => rank(a, now) - rank(b, now) || a.type.localeCompare(b.type);
+  return (a, b) => rank(a, now) - rank(b, now) || byName(a.type, b.type);
 }

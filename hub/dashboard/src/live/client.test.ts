@@ -165,6 +165,21 @@ describe('the live client', () => {
     expect(sockets).toHaveLength(opened + 1);
   });
 
+  it('asks again for a channel that was refused, until it is served', () => {
+    const { client, socket, pass } = world();
+    client.acquire(C);
+    client.start();
+    socket().onopen?.();
+    const refusal = { type: 'error', channel: C, message: 'subscribe again later' };
+    socket().says(refusal);
+    pass(7_500);
+    expect(socket().sent).toHaveLength(2);
+    socket().says(refusal);
+    socket().says(snapshot());
+    pass(60_000);
+    expect(socket().sent).toHaveLength(2);
+  });
+
   it('gives up a connection that never opens', () => {
     const { client, sockets, links, pass } = world();
     client.start();

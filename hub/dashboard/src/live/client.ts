@@ -32,6 +32,8 @@ export interface Listener {
 
 /** A channel stays subscribed a little longer than it is wanted, so that going back to a page shows it at once. */
 const LINGER_MS = 5_000;
+/** A refused channel is asked for again after this time, and as much again at random. */
+const ASK_AGAIN_MS = 5_000;
 /** A connection that does not open within this time is given up. */
 const OPEN_TIMEOUT_MS = 10_000;
 
@@ -137,12 +139,21 @@ export class LiveClient {
     if (!message) return;
     if (message.type === 'error') {
       this.listener.message(message);
+      if (message.channel) this.askAgainLater(socket, message.channel);
       return;
     }
     const subscription = this.subscriptions.get(message.channel);
     if (!subscription) return;
     if (message.type === 'snapshot') subscription.hasSnapshot = true;
     if (subscription.hasSnapshot) this.listener.message(message);
+  }
+
+  /** A channel that was refused may be served later, when the hub is less busy or other channels were left. */
+  private askAgainLater(socket: Socket, channel: string): void {
+    this.surroundings.after(ASK_AGAIN_MS * (1 + this.surroundings.random()), () => {
+      const subscription = this.subscriptions.get(channel);
+      if (socket === this.socket && subscription && !subscription.hasSnapshot) this.say('subscribe', channel);
+    });
   }
 
   private lost(socket: Socket): void {

@@ -3,7 +3,7 @@
 import type { Agent, Granularity, LiveBucket, Reading, ServerMessage } from '../api/shapes';
 import { AGENTS } from '../live/channel';
 import { fromLive, withSnapshot, withUpdate } from './buckets';
-import type { Bucket, Series, State } from './state';
+import type { Bucket, Series, State, Tail } from './state';
 
 /** Raw readings that a channel keeps; the hub's snapshot holds as many. */
 export const READINGS_KEPT = 100;
@@ -13,7 +13,7 @@ export const AHEAD_MS = 2_000;
 /** Copies of the maps that a run of messages changes, each made at its first change. */
 class Draft {
   private series: Map<string, Series> | null = null;
-  private readings: Map<string, readonly Reading[]> | null = null;
+  private tails: Map<string, Tail> | null = null;
   private agents: Map<string, Agent> | null = null;
   private refusals: Map<string, string> | null = null;
   private newest: number | null;
@@ -55,8 +55,9 @@ class Draft {
     if (channel === AGENTS) {
       this.agents = new Map((items as Agent[]).map((agent) => [agent.agent, agent]));
     } else if (channel.startsWith('events:') && !granularityOf(channel)) {
-      this.readings ??= new Map(this.state.readings);
-      this.readings.set(channel, newestFirst(items as Reading[]));
+      this.tails ??= new Map(this.state.tails);
+      const generation = (this.tails.get(channel)?.generation ?? 0) + 1;
+      this.tails.set(channel, { readings: newestFirst(items as Reading[]), generation });
     } else {
       const granularity = granularityOf(channel);
       if (!granularity) return;
@@ -75,10 +76,10 @@ class Draft {
   }
 
   private reading(channel: string, reading: Reading): void {
-    this.readings ??= new Map(this.state.readings);
-    const known = this.readings.get(channel) ?? [];
-    if (known.some((other) => other.id === reading.id)) return;
-    this.readings.set(channel, [reading, ...known].slice(0, READINGS_KEPT));
+    this.tails ??= new Map(this.state.tails);
+    const { readings, generation } = this.tails.get(channel) ?? { readings: [], generation: 0 };
+    if (readings.some((other) => other.id === reading.id)) return;
+    this.tails.set(channel, { readings: [reading, ...readings].slice(0, READINGS_KEPT), generation });
   }
 
   private noteNewest(newest: number, isLive: boolean): void {
@@ -98,7 +99,7 @@ class Draft {
       newest: this.newest,
       delayMs: this.delayMs,
       series: this.series ?? this.state.series,
-      readings: this.readings ?? this.state.readings,
+      tails: this.tails ?? this.state.tails,
       agents: this.agents ?? this.state.agents,
       refusals: this.refusals ?? this.state.refusals,
     };
@@ -111,8 +112,12 @@ export function granularityOf(channel: string): Granularity | null {
   return end === 'minute' || end === 'hour' || end === 'day' ? end : null;
 }
 
+/** A snapshot may hold last values that are no stored readings; they have no id and are left out. */
 function newestFirst(readings: Reading[]): readonly Reading[] {
-  return [...readings].sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0)).slice(0, READINGS_KEPT);
+  return readings
+    .filter(({ id }) => id !== undefined)
+    .sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0))
+    .slice(0, READINGS_KEPT);
 }
 
 export function fold(state: State, messages: readonly ServerMessage[], now: number): State {

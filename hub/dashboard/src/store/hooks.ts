@@ -2,11 +2,11 @@
 
 import { createContext, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { hub } from '../api/hub';
-import type { Granularity, Reading } from '../api/shapes';
+import type { Granularity } from '../api/shapes';
 import { eventsChannel, metricsChannel } from '../live/channel';
 import type { Runtime } from '../runtime';
 import { MILLIS, fromStored } from './buckets';
-import type { Series, State } from './state';
+import type { Series, State, Tail } from './state';
 import { EMPTY_SERIES } from './state';
 
 const RuntimeContext = createContext<Runtime | null>(null);
@@ -117,11 +117,11 @@ export function useSeries(
 }
 
 /** The newest raw readings of a type as they are stored; undefined until the first snapshot. */
-export function useReadings(type: string): readonly Reading[] | undefined {
+export function useTail(type: string): Tail | undefined {
   const { client } = useRuntime();
   const channel = eventsChannel(type);
   useEffect(() => client.acquire(channel), [client, channel]);
-  return useShown((state) => state.readings.get(channel));
+  return useShown((state) => state.tails.get(channel));
 }
 
 export interface Fetched<T> {
@@ -129,8 +129,16 @@ export interface Fetched<T> {
   fault: string | null;
 }
 
-/** Fetches when `key` changes and every `everyMs` while the page is not paused; keeps the last good answer. */
-export function useFetched<T>(key: string, fetcher: (signal: AbortSignal) => Promise<T>, everyMs = 0): Fetched<T> {
+/**
+ * Fetches when `key` or `again` changes and every `everyMs` while the page is not paused. The last good answer for a
+ * key stays until the next one.
+ */
+export function useFetched<T>(
+  key: string,
+  fetcher: (signal: AbortSignal) => Promise<T>,
+  everyMs = 0,
+  again = 0,
+): Fetched<T> {
   const { store } = useRuntime();
   const [answer, setAnswer] = useState<{ key: string; data: T | undefined; fault: string | null }>({
     key,
@@ -157,7 +165,7 @@ export function useFetched<T>(key: string, fetcher: (signal: AbortSignal) => Pro
       abort.abort();
       clearInterval(timer);
     };
-  }, [store, key, everyMs]);
+  }, [store, key, everyMs, again]);
   return useMemo(
     () => (answer.key === key ? { data: answer.data, fault: answer.fault } : { data: undefined, fault: null }),
     [answer, key],

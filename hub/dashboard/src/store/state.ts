@@ -25,6 +25,14 @@ export interface Series {
   generation: number;
 }
 
+/** The newest raw readings of a channel. */
+export interface Tail {
+  /** Newest first, each once. */
+  readings: readonly Reading[];
+  /** Grows with every snapshot: what was stored before it has to be asked for. */
+  generation: number;
+}
+
 /** What is fetched again and again, each with its own way to fail. */
 export type Resource = 'status' | 'summary' | 'agents';
 
@@ -39,7 +47,7 @@ export interface State {
   /** The page's clock; it stands still while the page is paused. */
   clock: number;
   series: ReadonlyMap<string, Series>;
-  readings: ReadonlyMap<string, readonly Reading[]>;
+  tails: ReadonlyMap<string, Tail>;
   agents: ReadonlyMap<string, Agent> | null;
   status: HubStatus | null;
   summary: readonly TypeSummary[] | null;
@@ -60,7 +68,7 @@ export function initialState(clock: number): State {
     delayMs: null,
     clock,
     series: new Map(),
-    readings: new Map(),
+    tails: new Map(),
     agents: null,
     status: null,
     summary: null,

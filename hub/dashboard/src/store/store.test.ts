@@ -180,8 +180,8 @@ describe('the store', () => {
     expect(
       store
         .shown()
-        .readings.get('events:door')
-        ?.map(({ id }) => id),
+        .tails.get('events:door')
+        ?.readings.map(({ id }) => id),
     ).toEqual(['3', '2', '1']);
   });
 

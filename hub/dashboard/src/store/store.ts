@@ -137,7 +137,7 @@ function isFirstSight(frozen: State, message: ServerMessage): boolean {
   if (message.type !== 'snapshot') return false;
   return (
     !frozen.series.has(message.channel) &&
-    !frozen.readings.has(message.channel) &&
+    !frozen.tails.has(message.channel) &&
     !(message.channel === 'agents' && frozen.agents)
   );
 }

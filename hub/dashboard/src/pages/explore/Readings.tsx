@@ -5,8 +5,9 @@ import { anyValue } from '../../format/number';
 import { readingTime } from '../../format/span';
 import { Link } from '../../shell/Link';
 import type { Range } from '../../shell/range';
+import { mergeReadings } from './merge';
 import { addressOf } from '../../shell/route';
-import { useFetched, useReadings, useShown } from '../../store/hooks';
+import { useFetched, useTail, useShown } from '../../store/hooks';
 
 interface ReadingsProps {
   type: string;
@@ -16,31 +17,26 @@ interface ReadingsProps {
 
 const PAGE = 50;
 
-/** Newest first, each once. */
-export function mergeReadings(...lists: readonly (readonly Reading[])[]): Reading[] {
-  const byId = new Map(lists.flat().map((reading) => [reading.id, reading]));
-  return [...byId.values()].sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : a.id < b.id ? 1 : -1));
-}
-
 /** Raw readings as they were stored; live unless the range is fixed, older ones page by page. */
 export function Readings({ type, source, range }: ReadingsProps) {
   const clock = useShown((state) => state.clock);
-  const live = useReadings(type);
+  const tail = useTail(type);
   const fixed = range.kind === 'fixed' ? { from: range.from, to: range.to } : undefined;
   const query = { type, source: source ?? undefined, limit: PAGE, ...fixed };
   const key = JSON.stringify(query);
-  const { data, fault } = useFetched(`events ${key}`, (signal) => hub.events(query, signal));
+  // What was stored before the live tail began is asked for when it has begun, so that nothing falls between them.
+  const { data, fault } = useFetched(`events ${key}`, (signal) => hub.events(query, signal), 0, tail?.generation);
   const [older, setOlder] = useState<{ events: Reading[]; next: string | null } | null>(null);
   const [olderFault, setOlderFault] = useState<string | null>(null);
   useEffect(() => setOlder(null), [key]);
 
   const rows = useMemo(() => {
-    const tail = fixed ? [] : (live ?? []).filter((reading) => !source || reading.source === source);
-    const all = mergeReadings(tail, data?.events ?? [], older?.events ?? []);
+    const live = fixed ? [] : (tail?.readings ?? []).filter((reading) => !source || reading.source === source);
+    const all = mergeReadings(live, data?.events ?? [], older?.events ?? []);
     return older ? all : all.slice(0, PAGE);
-  }, [live, data, older, source, fixed === undefined]);
+  }, [tail, data, older, source, fixed === undefined]);
   const next = older ? older.next : data?.next;
-  const isLoading = !data && !live && !fault;
+  const isLoading = !data && !fault;
 
   const loadOlder = async () => {
     if (!next) return;
@@ -94,7 +90,7 @@ export function Readings({ type, source, range }: ReadingsProps) {
                   </td>
                 )}
                 <td className="n">{anyValue(reading.value)}</td>
-                <td className="muted hide-narrow">{reading.agent ?? '–'}</td>
+                <td className="muted hide-narrow">{reading.agent || '–'}</td>
               </tr>
             ))}
             {rows.length === 0 && (

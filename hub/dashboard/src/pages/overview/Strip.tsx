@@ -24,7 +24,7 @@ function booksFigure({ books }: HubStatus): Figure {
     const [first, ...others] = books.unbalancedAgents;
     return {
       value: `${first}${others.length ? ` +${others.length}` : ''}`,
-      label: 'books do not balance',
+      label: `books do not balance · ${count(books.lost)} lost · ${count(books.countedTwice)} twice`,
       title: books.unbalancedAgents.join(', '),
       isBad: true,
     };
@@ -39,7 +39,11 @@ function figures(status: HubStatus): Figure[] {
       label: 'readings arriving',
       title: 'Readings that the hub takes in per second',
     },
-    { value: count(status.storedLastDay), label: 'stored in 24 h', title: 'Readings stored in the last 24 hours' },
+    {
+      value: count(status.storedLastDay),
+      label: 'stored in 24 h',
+      title: 'Numbers stored in the last 24 hours; texts and switches are not among them',
+    },
     booksFigure(status),
     {
       value: millis(status.publishToPushMs.p99),

@@ -11,6 +11,7 @@ mod wiring;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -22,6 +23,9 @@ use crate::source::mqtt_client::MqttClient;
 use crate::source::mqtt_listener::{ListenerError, MqttListener};
 use crate::status::Reporter;
 use shutdown::Running;
+
+/// How long a blocking task that missed its deadline is waited for at the very end.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
 /// Why the agent cannot run, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -68,11 +72,14 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         committer::spawn(buffer.clone(), wiring::commit_limits(&settings)).map_err(RunError::System)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::System)?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let running = start(settings, buffer, commits, committer).await?;
         announce("penstock-agent ready");
         running.until_stopped().await
-    })
+    });
+    // A thread that hangs on a broken disk must not keep the process from ending.
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    outcome
 }
 
 async fn start(
@@ -119,6 +126,9 @@ async fn start_listener(
     let bind_error = |source| RunError::Bind { address, source };
     let socket = TcpListener::bind(address).map_err(bind_error)?;
     let bound = socket.local_addr().map_err(bind_error)?;
+    if !bound.ip().is_loopback() && settings.mqtt_listener.credentials.is_none() {
+        tracing::warn!(%bound, "mqtt listener has no password and takes messages from the whole network");
+    }
     let make_decoder = wiring::decoder_maker(settings);
     let listener =
         MqttListener::start(socket, settings.mqtt_listener.clone(), make_decoder, commits.clone()).await?;

@@ -33,7 +33,7 @@ pub struct BufferSettings {
     pub min_free_bytes: u64,
     /// The most that dead letters may take; the oldest make room. Default: 16 MiB.
     pub dead_letter_bytes: u64,
-    /// How many messages may wait for a commit; more are withheld at their source. Default: 10,000.
+    /// How many messages may wait for a commit; more are withheld at their source. Default: 1,024.
     pub queue_messages: usize,
     /// A flush without an answer for this long ends the process, for its supervisor to start anew. Default: 30 s.
     pub flush_timeout: Duration,
@@ -48,7 +48,7 @@ impl Default for BufferSettings {
             segment_bytes: 64 * MIB,
             min_free_bytes: 64 * MIB,
             dead_letter_bytes: 16 * MIB,
-            queue_messages: 10_000,
+            queue_messages: 1024,
             flush_timeout: Duration::from_secs(30),
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn read(section: &mut Section<'_>) -> BufferSettings {
         queue_messages: as_usize(section.number(
             "queue_messages",
             default.queue_messages as u64,
-            1..=1_000_000,
+            1..=100_000,
         )),
         flush_timeout: Duration::from_secs(section.number(
             "flush_timeout_seconds",

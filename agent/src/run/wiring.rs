@@ -65,6 +65,7 @@ mod tests {
         let settings = Settings::default();
         let buffer = BufferSettings::new(settings.buffer.dir.clone());
         assert_eq!(format!("{:?}", buffer_settings(&settings)), format!("{buffer:?}"));
+        assert_eq!(format!("{:?}", commit_limits(&settings)), format!("{:?}", CommitLimits::default()));
         let forward = ForwardSettings::new(settings.agent.id.clone(), settings.hub.url.clone());
         assert_eq!(format!("{:?}", forward_settings(&settings)), format!("{forward:?}"));
     }

@@ -141,7 +141,7 @@ async fn with_access(settings: &Settings, command: Command) -> anyhow::Result<()
 }
 
 async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyhow::Result<()> {
-    let database = run::connect(uri, &settings.mongodb).await?;
+    let database = run::connect(uri, &settings.mongodb).await?.database(&settings.mongodb.database);
     let access = Access::open(&database, &settings.access, settings.http.listen).await?;
     match command {
         Command::Agents(AgentsCommand::Add { name }) => print_token(&access.add_agent(&name).await?),

@@ -11,15 +11,17 @@ use std::time::Duration;
 
 use axum::Router;
 use mongodb::options::ClientOptions;
-use mongodb::{Client, Database};
+use mongodb::Client;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::access::{Access, AccessError};
 use crate::api::{self, ApiState};
-use crate::config::{MongodbSettings, Settings};
+use crate::config::{IngestSettings, MongodbSettings, RetentionSettings, Settings};
+use crate::ingest::{Ingest, IngestLimits, Pending};
 use crate::mongod::{ManagedMongod, MongodError};
+use crate::store::{Retention, Store, StoreError};
 use crate::telemetry::Telemetry;
 
 /// How long an operation waits for a primary before it fails.
@@ -36,6 +38,9 @@ pub enum RunError {
     /// The database refuses.
     #[error("cannot use the database: {0}")]
     Database(#[from] mongodb::error::Error),
+    /// The collections cannot be made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The tokens cannot be read, or the hub would be open to the world.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -73,19 +78,21 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
 async fn run_on(settings: Settings, uri: &str, shutdown: CancellationToken) -> Result<(), RunError> {
     let settings = Arc::new(settings);
     let telemetry = Arc::new(Telemetry::default());
-    let database = connect(uri, &settings.mongodb).await?;
+    let client = connect(uri, &settings.mongodb).await?;
+    let store = Store::open(client, &settings.mongodb.database, &retention(&settings.retention)).await?;
     let listen = settings.http.listen;
-    let access = Arc::new(Access::open(&database, &settings.access, listen).await?);
+    let access = Arc::new(Access::open(store.database(), &settings.access, listen).await?);
     let needs = access.check_listen_address(listen).await?;
     if !needs.agents || !needs.people {
         let (agents_open, people_open) = (!needs.agents, !needs.people);
         warn!(agents_open, people_open, "open without tokens to every program on this machine");
     }
 
-    // The stages between ledger and screen.
+    let pending = Arc::new(Pending::default());
+    let ingest = Arc::new(Ingest::start(store.clone(), pending, ingest_limits(&settings.ingest)));
     let stages = Router::new();
 
-    let state = ApiState::new(Arc::clone(&settings), database, access, Arc::clone(&telemetry));
+    let state = ApiState::new(Arc::clone(&settings), store, ingest, access, Arc::clone(&telemetry));
     let router = api::router(state, stages);
     let listener = bind(listen).await?;
     announce(&listener)?;
@@ -99,14 +106,23 @@ async fn run_on(settings: Settings, uri: &str, shutdown: CancellationToken) -> R
 ///
 /// # Errors
 /// When the URI is wrong.
-pub async fn connect(uri: &str, settings: &MongodbSettings) -> Result<Database, mongodb::error::Error> {
+pub async fn connect(uri: &str, settings: &MongodbSettings) -> Result<Client, mongodb::error::Error> {
     let mut options = ClientOptions::parse(uri).await?;
     options.app_name = Some("penstock-hub".to_owned());
     options.max_pool_size = Some(settings.max_pool_size);
     options.max_connecting = Some(MAX_CONNECTING);
     options.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
     options.write_concern = Some(mongodb::options::WriteConcern::majority());
-    Ok(Client::with_options(options)?.database(&settings.database))
+    Client::with_options(options)
+}
+
+fn retention(settings: &RetentionSettings) -> Retention {
+    let RetentionSettings { raw, minute: minutes, hour: hours, day: days } = *settings;
+    Retention { raw, minutes, hours, days }
+}
+
+const fn ingest_limits(settings: &IngestSettings) -> IngestLimits {
+    IngestLimits { max_pending_readings: settings.max_pending_readings, max_lag: settings.max_lag }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {

@@ -56,18 +56,16 @@ impl Gauge {
 /// Everything that the hub counts.
 #[derive(Debug, Default)]
 pub struct Telemetry {
-    /// Frames that the ledger took.
-    pub frames_stored: Counter,
-    /// Frames that the ledger had already, or that overlapped what it had.
-    pub frames_repeated: Counter,
+    /// Frames that stand in the ledger, newly or since an earlier attempt.
+    pub frames_confirmed: Counter,
     /// Frames that did not follow what the ledger had.
     pub frames_gapped: Counter,
     /// Frames that can never be accepted.
     pub frames_refused: Counter,
-    /// Bytes of the frames that the ledger took.
+    /// Frames that were not looked at, because the one before was not stored.
+    pub frames_skipped: Counter,
+    /// Bytes of the requests of frames.
     pub frame_bytes: Counter,
-    /// Readings of the frames that the ledger took.
-    pub readings_stored: Counter,
     /// Requests that were told to come back later, because the processor is too far behind.
     pub requests_held_back: Counter,
     /// Groups that the processor applied.

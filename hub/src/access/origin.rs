@@ -44,7 +44,9 @@ mod tests {
 
     #[test]
     fn a_name_that_only_resolves_to_this_machine_is_not_this_machine() {
-        for host in ["localhost", "localhost:8080", "127.0.0.1:1", "127.8.0.1", "[::1]:8080", "hub.localhost:1"] {
+        for host in
+            ["localhost", "localhost:8080", "127.0.0.1:1", "127.8.0.1", "[::1]:8080", "hub.localhost:1"]
+        {
             assert!(is_loopback_host(host), "{host}");
         }
         for host in ["evil.example.com:8080", "10.0.0.1", "localhost.example.com", "[fe80::1]", ""] {

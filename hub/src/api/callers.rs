@@ -39,6 +39,12 @@ pub struct Writer {
 pub struct Admin;
 
 impl AgentCaller {
+    /// Returns the token's agent; none while agents need no token.
+    #[must_use]
+    pub const fn agent(&self) -> Option<&AgentId> {
+        self.0.as_ref()
+    }
+
     /// Checks that this caller may speak for `agent`.
     ///
     /// # Errors
@@ -63,7 +69,9 @@ impl Caller {
         match &self.identity {
             Some(Identity::Agent(agent)) => Ok(AgentCaller(Some(agent.clone()))),
             _ if !self.needs.agents => Ok(AgentCaller(None)),
-            Some(Identity::User { .. }) => Err(ApiError::Forbidden("an agent's token is needed here".to_owned())),
+            Some(Identity::User { .. }) => {
+                Err(ApiError::Forbidden("an agent's token is needed here".to_owned()))
+            }
             None => Err(ApiError::Unauthorized),
         }
     }
@@ -76,7 +84,9 @@ impl Caller {
             Some(Identity::User { role, .. }) => {
                 Err(ApiError::Forbidden(format!("the role {least} is needed, this token has {role}")))
             }
-            Some(Identity::Agent(_)) => Err(ApiError::Forbidden("an agent's token does not open this".to_owned())),
+            Some(Identity::Agent(_)) => {
+                Err(ApiError::Forbidden("an agent's token does not open this".to_owned()))
+            }
             None => Err(ApiError::Unauthorized),
         }
     }
@@ -127,7 +137,8 @@ mod tests {
 
     #[test]
     fn each_role_has_what_the_lesser_ones_have_and_no_more() {
-        let allowed = |identity: Option<Identity>, least| Caller { identity, needs: ALL }.person(least).is_ok();
+        let allowed =
+            |identity: Option<Identity>, least| Caller { identity, needs: ALL }.person(least).is_ok();
         assert!(allowed(user(Role::Viewer), Role::Viewer) && !allowed(user(Role::Viewer), Role::Writer));
         assert!(allowed(user(Role::Writer), Role::Viewer) && !allowed(user(Role::Writer), Role::Admin));
         assert!(allowed(user(Role::Admin), Role::Writer));

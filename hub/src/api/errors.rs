@@ -9,6 +9,11 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::access::AccessError;
+use crate::ingest::IngestError;
+use crate::store::StoreError;
+
+/// When to come back to a hub whose processor has fallen behind.
+const BEHIND_RETRY_SECONDS: u64 = 5;
 
 /// Why a request was not served.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +121,27 @@ impl From<AccessError> for ApiError {
         match error {
             AccessError::Database(source) => Self::Database(source),
             other => Self::BadRequest(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Database { source, .. } => Self::Database(*source),
+            damaged @ StoreError::Document { .. } => Self::Internal(damaged.to_string()),
+        }
+    }
+}
+
+impl From<IngestError> for ApiError {
+    fn from(error: IngestError) -> Self {
+        let later = |message: String, retry_after_seconds| Self::Unavailable { message, retry_after_seconds };
+        match error {
+            IngestError::Store(source) => source.into(),
+            IngestError::Behind { .. } => later(error.to_string(), BEHIND_RETRY_SECONDS),
+            IngestError::InDoubt(_) => later("the ledger did not confirm; sending again is safe".to_owned(), 1),
+            IngestError::Stopping => later(error.to_string(), 1),
         }
     }
 }

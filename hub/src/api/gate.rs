@@ -79,9 +79,12 @@ fn is_limited(path: &str) -> bool {
 
 /// A web page may read with GET only what the browser's same-origin rule lets it read; all else is checked here.
 fn check_origin(state: &ApiState, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
-    let is_plain_read = matches!(*method, Method::GET | Method::HEAD) && !headers.contains_key(header::UPGRADE);
+    let is_plain_read =
+        matches!(*method, Method::GET | Method::HEAD) && !headers.contains_key(header::UPGRADE);
     let allowed = &state.settings().http.allowed_origins;
-    if is_plain_read || is_origin_allowed(text(headers, &header::ORIGIN), text(headers, &header::HOST), allowed) {
+    if is_plain_read
+        || is_origin_allowed(text(headers, &header::ORIGIN), text(headers, &header::HOST), allowed)
+    {
         return Ok(());
     }
     Err(ApiError::Forbidden("pages of this origin may not do this; see http.allowed_origins".to_owned()))
@@ -92,7 +95,8 @@ fn check_origin(state: &ApiState, method: &Method, headers: &HeaderMap) -> Resul
 fn host_is_own(state: &ApiState, headers: &HeaderMap) -> bool {
     let Some(host) = text(headers, &header::HOST) else { return true };
     let allowed = &state.settings().http.allowed_origins;
-    let is_listed = allowed.iter().any(|origin| origin.split_once("://").is_some_and(|(_, listed)| listed == host));
+    let is_listed =
+        allowed.iter().any(|origin| origin.split_once("://").is_some_and(|(_, listed)| listed == host));
     is_listed || is_loopback_host(host)
 }
 

@@ -16,11 +16,11 @@ const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Answers 200, or 503 when the database is silent or the processor has fallen too far behind.
 pub(super) async fn get(State(state): State<ApiState>) -> Response {
-    let database = state.database().clone();
+    let database = state.store().database().clone();
     // Spawned, so that the timeout does not drop a database call half-way.
     let ping = tokio::spawn(async move { database.run_command(doc! { "ping": 1 }).await });
     let database_answers = matches!(tokio::time::timeout(PING_TIMEOUT, ping).await, Ok(Ok(Ok(_))));
-    let lag_ms = state.telemetry().processing_lag_ms.value();
+    let lag_ms = state.processing_lag_ms();
     let max_lag_ms = i64::try_from(state.settings().ingest.max_lag.as_millis()).unwrap_or(i64::MAX);
     let (status, word) = match (database_answers, lag_ms <= max_lag_ms) {
         (true, true) => (StatusCode::OK, "ok"),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use mongodb::Database;
-
 use crate::access::{Access, RateLimiter};
 use crate::config::Settings;
+use crate::ingest::Ingest;
+use crate::store::Store;
 use crate::telemetry::Telemetry;
 
 /// Shared by all routes; cheap to clone.
@@ -15,7 +15,8 @@ pub struct ApiState(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     settings: Arc<Settings>,
-    database: Database,
+    store: Store,
+    ingest: Arc<Ingest>,
     access: Arc<Access>,
     telemetry: Arc<Telemetry>,
     rate_limiter: RateLimiter,
@@ -26,13 +27,14 @@ impl ApiState {
     #[must_use]
     pub fn new(
         settings: Arc<Settings>,
-        database: Database,
+        store: Store,
+        ingest: Arc<Ingest>,
         access: Arc<Access>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let limits = &settings.limits;
         let rate_limiter = RateLimiter::new(limits.requests_per_second, limits.burst);
-        Self(Arc::new(Shared { settings, database, access, telemetry, rate_limiter }))
+        Self(Arc::new(Shared { settings, store, ingest, access, telemetry, rate_limiter }))
     }
 
     /// Returns the configuration.
@@ -41,10 +43,22 @@ impl ApiState {
         &self.0.settings
     }
 
-    /// Returns the database.
+    /// Returns the database with its collections.
     #[must_use]
-    pub fn database(&self) -> &Database {
-        &self.0.database
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Returns the door to the ledger.
+    #[must_use]
+    pub fn ingest(&self) -> &Ingest {
+        &self.0.ingest
+    }
+
+    /// Returns how long the oldest batch that is not applied has waited.
+    #[must_use]
+    pub fn processing_lag_ms(&self) -> i64 {
+        i64::try_from(self.0.ingest.pending().lag().as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Returns the door.

@@ -22,7 +22,8 @@ impl HttpSettings {
         let allowed_origins: Vec<String> = section.take("allowed_origins", Vec::new());
         for origin in &allowed_origins {
             if !is_origin(origin) {
-                section.fault("allowed_origins", format!("{origin:?} is no origin such as https://example.com"));
+                section
+                    .fault("allowed_origins", format!("{origin:?} is no origin such as https://example.com"));
             }
         }
         let fallback = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));

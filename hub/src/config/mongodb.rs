@@ -41,7 +41,10 @@ impl MongodbSettings {
             section.fault("uri", "must begin with mongodb:// or mongodb+srv://");
         }
         let database = section.take("database", "penstock".to_owned());
-        if database.is_empty() || database.len() > 63 || database.contains(['/', '\\', '.', ' ', '"', '$', '\0']) {
+        if database.is_empty()
+            || database.len() > 63
+            || database.contains(['/', '\\', '.', ' ', '"', '$', '\0'])
+        {
             section.fault("database", "must have 1 to 63 characters, none of / \\ . \" $ or a blank");
         }
         let max_pool_size = section.number("max_pool_size", 64, 8..=1000);

@@ -11,8 +11,6 @@ pub struct ProcessorSettings {
     pub lease: Duration,
     /// The most readings that are applied at once.
     pub group_readings: usize,
-    /// Into how many partitions agents are hashed; must never change in a database.
-    pub partitions: u32,
     /// How long an applied batch stays in the ledger.
     pub ledger_grace: Duration,
 }
@@ -24,7 +22,6 @@ impl ProcessorSettings {
         Self {
             lease: section.seconds("lease_seconds", 15, 2..=600),
             group_readings: section.number("group_readings", 20_000, 100..=200_000),
-            partitions: section.number("partitions", 8, 1..=1024),
             ledger_grace: Duration::from_secs(grace_hours * 3600),
         }
     }

@@ -74,12 +74,17 @@ impl DataDir {
     /// Returns the configured port, else the one of the last start if it is free, else any free one.
     pub(super) fn choose_port(&self, configured: u16) -> Result<u16, MongodError> {
         if configured != 0 {
-            return if is_port_free(configured) { Ok(configured) } else { Err(MongodError::PortTaken(configured)) };
+            return if is_port_free(configured) {
+                Ok(configured)
+            } else {
+                Err(MongodError::PortTaken(configured))
+            };
         }
         match self.remembered_port().filter(|port| is_port_free(*port)) {
             Some(port) => Ok(port),
             None => {
-                let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+                let free =
+                    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
                 free.map(|address| address.port()).map_err(|source| self.fault("port", source))
             }
         }
@@ -98,7 +103,9 @@ impl DataDir {
     /// Sets the log aside, so that the next start, or a `logRotate` command, begins a new one.
     pub(super) fn rotate_log(&self) -> Result<(), MongodError> {
         match std::fs::rename(self.log(), self.root.join("mongod.log.1")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(self.fault("mongod.log", error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(self.fault("mongod.log", error))
+            }
             _ => Ok(()),
         }
     }

@@ -51,7 +51,9 @@ pub struct Visit {
 #[derive(Debug, thiserror::Error)]
 pub enum MongodError {
     /// No program was found.
-    #[error("no mongod found: set mongodb.managed.binary or PENSTOCK_MONGOD, put it in PATH, run deploy/get-mongod, or set mongodb.uri")]
+    #[error(
+        "no mongod found: set mongodb.managed.binary or PENSTOCK_MONGOD, put it in PATH, run deploy/get-mongod, or set mongodb.uri"
+    )]
     NoBinary,
     /// The configured program does not exist.
     #[error("the mongod at {0} does not exist")]

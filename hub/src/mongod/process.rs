@@ -138,7 +138,8 @@ impl Process {
     fn arguments(&self) -> Option<Vec<String>> {
         let line = std::fs::read(format!("/proc/{}/cmdline", self.pid())).ok()?;
         let words = String::from_utf8(line).ok()?;
-        let arguments: Vec<String> = words.trim_end_matches('\0').split('\0').skip(1).map(str::to_owned).collect();
+        let arguments: Vec<String> =
+            words.trim_end_matches('\0').split('\0').skip(1).map(str::to_owned).collect();
         (value_of(&arguments, "--dbpath")? == self.db).then_some(arguments)
     }
 }

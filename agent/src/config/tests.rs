@@ -1,3 +1,5 @@
+//! What the operator may write, what is refused, and that the sample file tells the truth.
+
 use std::net::SocketAddr;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Tables of topics and payloads, and that no bytes whatever make the decoder panic.
+
 use penstock_shared::reading::Value;
 use proptest::prelude::*;
 

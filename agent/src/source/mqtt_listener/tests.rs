@@ -1,3 +1,5 @@
+//! Spoken to by real MQTT clients, with the test in the committer's place.
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -7,11 +7,11 @@ export function BooksCell({ agent }: { agent: Agent }) {
   const title = `${count(received)} received = ${count(stored)} stored + ${count(buffered)} buffered + ${count(deadLettered)} dead-lettered + ${count(evicted)} evicted + ${count(rejected)} rejected`;
   return agent.balanced ? (
     <span className="muted" title={title}>
-      ✓ balanced
+      ✓<span className="word"> balanced</span>
     </span>
   ) : (
     <span className="bad-text" title={title.replace(' = ', ' ≠ ')}>
-      ✗ not balanced
+      ✗<span className="word"> not balanced</span>
     </span>
   );
 }

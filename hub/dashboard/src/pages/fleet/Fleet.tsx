@@ -8,26 +8,32 @@ import { inNeed } from './order';
 import { useRowWindow } from './useRowWindow';
 
 const ROW_HEIGHT = 40;
-const COLUMNS: { label: string; isNumber?: boolean; title?: string }[] = [
+const COLUMNS: { label: string; isNumber?: boolean; isWideOnly?: boolean; title?: string }[] = [
   { label: 'gateway' },
-  { label: 'state' },
-  { label: 'last seen', isNumber: true },
+  { label: 'state', isWideOnly: true },
+  { label: 'last seen', isNumber: true, isWideOnly: true },
   { label: 'buffer', title: 'Bytes on the gateway’s disk against its quota' },
   {
     label: 'behind',
     isNumber: true,
     title: 'Age of the oldest reading the hub has not confirmed, and when it will have caught up',
   },
-  { label: 'in', isNumber: true, title: 'Readings taken in per second, over ten seconds' },
-  { label: 'out', isNumber: true, title: 'Readings confirmed by the hub per second, over ten seconds' },
+  { label: 'in', isNumber: true, isWideOnly: true, title: 'Readings taken in per second, over ten seconds' },
+  {
+    label: 'out',
+    isNumber: true,
+    isWideOnly: true,
+    title: 'Readings confirmed by the hub per second, over ten seconds',
+  },
   {
     label: 'set aside',
     isNumber: true,
+    isWideOnly: true,
     title: 'Messages that could not become readings, kept at the gateway with their reason',
   },
-  { label: 'evicted', isNumber: true, title: 'Readings that the buffer’s quota dropped' },
+  { label: 'evicted', isNumber: true, isWideOnly: true, title: 'Readings that the buffer’s quota dropped' },
   { label: 'books', title: 'Received = stored + buffered + set aside + evicted + rejected' },
-  { label: 'version' },
+  { label: 'version', isWideOnly: true },
 ];
 
 /** All gateways, those that need a look first. */
@@ -68,8 +74,13 @@ export function Fleet() {
           <table className="fleet-table" aria-rowcount={rows.length + 1}>
             <thead>
               <tr>
-                {COLUMNS.map(({ label, isNumber, title }) => (
-                  <th key={label} scope="col" className={isNumber ? 'n' : ''} title={title}>
+                {COLUMNS.map(({ label, isNumber, isWideOnly, title }) => (
+                  <th
+                    key={label}
+                    scope="col"
+                    className={`${isNumber ? 'n' : ''} ${isWideOnly ? 'hide-narrow' : ''}`}
+                    title={title}
+                  >
                     {label}
                   </th>
                 ))}

@@ -26,24 +26,24 @@ export const FleetRow = memo(function FleetRow({ agent, index, clock }: FleetRow
       <th scope="row">
         <NameCell agent={agent} />
       </th>
-      <td>
+      <td className="hide-narrow">
         <StateCell agent={agent} />
       </td>
-      <td className="n">{lastSeen(agent, clock)}</td>
+      <td className="n hide-narrow">{lastSeen(agent, clock)}</td>
       <td>
         <BufferCell agent={agent} withQuota />
       </td>
       <td className="n">
         <BehindCell agent={agent} />
       </td>
-      <td className="n">{perSecond(agent.receivedPerSecond)}</td>
-      <td className="n">{perSecond(agent.storedPerSecond)}</td>
-      <td className="n">{count(agent.counts.deadLettered)}</td>
-      <td className="n">{count(agent.counts.evicted)}</td>
+      <td className="n hide-narrow">{perSecond(agent.receivedPerSecond)}</td>
+      <td className="n hide-narrow">{perSecond(agent.storedPerSecond)}</td>
+      <td className="n hide-narrow">{count(agent.counts.deadLettered)}</td>
+      <td className="n hide-narrow">{count(agent.counts.evicted)}</td>
       <td>
         <BooksCell agent={agent} />
       </td>
-      <td className="muted">{agent.version}</td>
+      <td className="muted hide-narrow">{agent.version}</td>
     </tr>
   );
 });

@@ -32,7 +32,7 @@ export function FleetPanel() {
               <th scope="col" className="n">
                 behind
               </th>
-              <th scope="col" className="n hide-narrow">
+              <th scope="col" className="n">
                 books
               </th>
             </tr>
@@ -49,7 +49,7 @@ export function FleetPanel() {
                 <td className="n">
                   <BehindCell agent={agent} />
                 </td>
-                <td className="n hide-narrow">
+                <td className="n">
                   <BooksCell agent={agent} />
                 </td>
               </tr>

@@ -5,10 +5,14 @@
 
 use std::thread::JoinHandle;
 
+use penstock_shared::reading::{TimestampMicros, Value};
 use tokio::sync::mpsc;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Group};
 use crate::delivery::{Delivery, NotCommitted};
+
+/// What a reading takes in a commit, roughly, beside its text.
+const READING_BYTES: usize = 16;
 
 /// The bounds of the committer's queue and of one group.
 #[derive(Debug, Clone)]
@@ -72,12 +76,70 @@ impl CommitHandle {
 ///
 /// # Errors
 /// When the operating system gives no thread.
-pub fn spawn(_buffer: Buffer, limits: CommitLimits) -> std::io::Result<(CommitHandle, JoinHandle<()>)> {
-    let (queue, mut deliveries) = mpsc::channel::<Delivery>(limits.queue_deliveries);
-    let thread = std::thread::Builder::new().name("committer".into()).spawn(move || {
-        while let Some(delivery) = deliveries.blocking_recv() {
-            (delivery.done)(Err(NotCommitted::Stopping));
-        }
-    })?;
+pub fn spawn(buffer: Buffer, limits: CommitLimits) -> std::io::Result<(CommitHandle, JoinHandle<()>)> {
+    let (queue, deliveries) = mpsc::channel(limits.queue_deliveries);
+    let committer = Committer { buffer, limits, deliveries };
+    let thread = std::thread::Builder::new().name("committer".into()).spawn(move || committer.run())?;
     Ok((CommitHandle { queue }, thread))
+}
+
+struct Committer {
+    buffer: Buffer,
+    limits: CommitLimits,
+    deliveries: mpsc::Receiver<Delivery>,
+}
+
+type Done = Box<dyn FnOnce(Result<(), NotCommitted>) + Send>;
+
+impl Committer {
+    fn run(mut self) {
+        let mut waiting = Vec::new();
+        while self.deliveries.blocking_recv_many(&mut waiting, self.limits.group_readings) > 0 {
+            let mut rest = waiting.drain(..).peekable();
+            while rest.peek().is_some() {
+                let (group, acknowledgements) = gather(&mut rest, &self.limits);
+                self.commit(&group, acknowledgements);
+            }
+        }
+    }
+
+    fn commit(&self, group: &Group, acknowledgements: Vec<Done>) {
+        let outcome = match self.buffer.append(group) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                // The fault itself is reported once by the buffer; this recurs with every group.
+                tracing::debug!(%error, deliveries = acknowledgements.len(), "group not committed");
+                Err(NotCommitted::from(&error))
+            }
+        };
+        for done in acknowledgements {
+            done(outcome.clone());
+        }
+    }
+}
+
+/// Takes deliveries until a bound is reached; always at least one.
+fn gather(deliveries: &mut impl Iterator<Item = Delivery>, limits: &CommitLimits) -> (Group, Vec<Done>) {
+    let mut group = Group { received_at: TimestampMicros::now(), ..Group::default() };
+    let mut acknowledgements = Vec::new();
+    let mut bytes = 0;
+    for delivery in deliveries {
+        bytes += bytes_of(&delivery);
+        group.readings.extend(delivery.readings);
+        group.dead_letters.extend(delivery.dead_letters);
+        acknowledgements.push(delivery.done);
+        if group.readings.len() >= limits.group_readings || bytes >= limits.group_bytes {
+            break;
+        }
+    }
+    (group, acknowledgements)
+}
+
+fn bytes_of(delivery: &Delivery) -> usize {
+    let texts = delivery.readings.iter().map(|reading| match &reading.value {
+        Value::Text(text) => READING_BYTES + text.len(),
+        _ => READING_BYTES,
+    });
+    let letters = delivery.dead_letters.iter().map(|letter| letter.payload.len() + letter.detail.len());
+    texts.sum::<usize>() + letters.sum::<usize>()
 }

@@ -1,45 +1,104 @@
 //! The gateway's reservoir: every acknowledged reading lies here, fsynced, until the hub has it.
 //!
 //! ```text
-//! committer ─append─▶ active segment ─▶ … ─▶ draining segment ─peek─▶ forward
+//! committer ─append─▶ active segment ─▶ … ─▶ draining segment ─read─▶ forward
 //!                     (an own sled database each)      └── removed from disk when confirmed
+//!
+//! dir/lock  state  reserve  segments/<first commit>/  dead-letters/<first letter>/  quarantine/
 //! ```
 //!
+//! Only the active and the draining segment are open, so that memory does not grow with the backlog. Locks are taken
+//! in the order writer, reader, registry, state file, books; no I/O happens under the books' lock.
 //! This module must not know of MQTT or HTTP.
 
+mod books;
+mod dead_letters;
+mod disk;
+mod entry;
+mod error;
+mod heal;
+mod open;
+mod quarantine;
+mod read;
+mod seal;
+mod segment;
+mod segment_dirs;
 mod settings;
+mod state_file;
+mod trim;
+mod watchdog;
+mod write;
 
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
 
-use penstock_shared::id::Epoch;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use penstock_shared::id::{CommitNumber, Epoch};
+use penstock_shared::reading::TimestampMicros;
 use penstock_shared::report::RecordCounts;
+use tokio::sync::watch;
 
+use crate::delivery::DeadLetter;
+use books::{Books, BooksState};
+use dead_letters::DeadLetters;
+use quarantine::Quarantine;
+use segment::Segment;
+use state_file::StateFile;
+use watchdog::Watchdog;
+use write::Writer;
+
+pub use books::SentCommit;
+pub use entry::{EntryError, StoredCommit, Totals};
+pub use error::{AppendError, BufferError};
+pub use read::{ReadLimits, Run};
+pub use segment::SegmentError;
 pub use settings::{BufferSettings, FullPolicy};
+pub use watchdog::HUNG_FLUSH_EXIT_CODE;
+pub use write::Group;
 
 /// A durable queue of commits in one directory, shared by the committer, the forwarder and the status page.
 #[derive(Clone)]
 pub struct Buffer {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
 }
 
-struct Inner {
+struct Shared {
     settings: BufferSettings,
+    writer: Mutex<Writer>,
+    /// The draining segment, kept open between reads.
+    draining: Mutex<Option<Arc<Segment>>>,
+    /// Every open segment: sled's files can be opened only once at a time.
+    registry: Mutex<BTreeMap<CommitNumber, Weak<Segment>>>,
+    /// Segments with unreadable commits: they go to the quarantine instead of being removed.
+    damaged: Mutex<BTreeSet<CommitNumber>>,
+    state_file: Mutex<StateFileClock>,
+    books: Mutex<Books>,
+    dead_letters: Mutex<DeadLetters>,
+    quarantine: Quarantine,
+    reserve: disk::Reserve,
+    watchdog: Watchdog,
+    newest: watch::Sender<CommitNumber>,
+    faults: Mutex<BTreeMap<Fault, String>>,
+    /// Held for its lock until the last clone of the buffer is gone.
+    _lock: File,
 }
 
-/// Why the buffer cannot be opened or used.
-#[derive(Debug, thiserror::Error)]
-pub enum BufferError {
-    /// Another process holds the directory's lock.
-    #[error("buffer {0} is in use by another process")]
-    InUse(std::path::PathBuf),
-    /// The disk refused.
-    #[error("{path}: {source}")]
-    Disk {
-        /// The file or directory concerned.
-        path: std::path::PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
+struct StateFileClock {
+    file: StateFile<BooksState>,
+    written_at: Instant,
+}
+
+/// What is wrong at present, for the operator; cleared when it passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    Disk,
+    Full,
+    Quarantine,
+    State,
 }
 
 impl Buffer {
@@ -49,24 +108,135 @@ impl Buffer {
     /// # Errors
     /// When another process uses the directory, or the disk refuses.
     pub fn open(settings: BufferSettings) -> Result<Self, BufferError> {
-        Ok(Self { inner: Arc::new(Inner { settings }) })
+        open::open(settings)
     }
 
     /// Returns the settings that the buffer was opened with.
     #[must_use]
     pub fn settings(&self) -> &BufferSettings {
-        &self.inner.settings
+        &self.shared.settings
     }
 
     /// Returns the epoch drawn when this buffer was created.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        Epoch(0)
+        self.shared.books().state.epoch
     }
 
     /// Returns where every record of this epoch is; always balanced.
     #[must_use]
     pub fn counts(&self) -> RecordCounts {
-        RecordCounts::default()
+        self.shared.books().counts()
     }
+
+    /// Returns the last durable commit and how many readings were ever committed up to it.
+    #[must_use]
+    pub fn newest(&self) -> (CommitNumber, u64) {
+        let books = self.shared.books();
+        (books.state.last, books.state.totals.readings)
+    }
+
+    /// Returns the last commit that the hub has confirmed and how many readings were ever committed up to it.
+    #[must_use]
+    pub fn confirmed(&self) -> (CommitNumber, u64) {
+        let books = self.shared.books();
+        (books.state.confirmed, books.state.confirmed_readings)
+    }
+
+    /// Returns a receiver that changes with every durable commit.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<CommitNumber> {
+        self.shared.newest.subscribe()
+    }
+
+    /// Returns the bytes that segments take on disk.
+    #[must_use]
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.shared.books().bytes()
+    }
+
+    /// Returns when the oldest reading that may still be unconfirmed arrived; none with an empty buffer.
+    #[must_use]
+    pub fn oldest_buffered_at(&self) -> Option<TimestampMicros> {
+        self.shared.books().oldest_buffered_at()
+    }
+
+    /// Returns what is wrong at present, a sentence each.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        locked(&self.shared.faults).values().cloned().collect()
+    }
+
+    /// Returns the newest dead letters, at most `limit`, the oldest of them first. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, SegmentError> {
+        locked(&self.shared.dead_letters).newest(limit, &self.shared.quarantine)
+    }
+}
+
+impl Shared {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        locked(&self.books)
+    }
+
+    fn segments_dir(&self) -> std::path::PathBuf {
+        self.settings.dir.join("segments")
+    }
+
+    fn segment_dir(&self, first: CommitNumber) -> std::path::PathBuf {
+        segment_dirs::path(&self.segments_dir(), first)
+    }
+
+    /// Returns the segment, opening it if nobody has it open.
+    fn segment(&self, first: CommitNumber) -> Result<Arc<Segment>, SegmentError> {
+        let mut registry = locked(&self.registry);
+        if let Some(segment) = registry.get(&first).and_then(Weak::upgrade) {
+            return Ok(segment);
+        }
+        registry.retain(|_, segment| segment.strong_count() > 0);
+        let segment = Arc::new(Segment::open(&self.segment_dir(first), first)?);
+        registry.insert(first, Arc::downgrade(&segment));
+        Ok(segment)
+    }
+
+    /// Lets go of a segment, so that it can be opened afresh or removed.
+    fn forget(&self, first: CommitNumber) {
+        locked(&self.draining).take_if(|segment| segment.first() == first);
+        locked(&self.registry).remove(&first);
+    }
+
+    fn persist_books(&self) -> Result<(), BufferError> {
+        let mut clock = locked(&self.state_file);
+        let state = self.books().state.clone();
+        let outcome = clock.file.write(&state).map_err(BufferError::disk(&self.settings.dir));
+        match &outcome {
+            Ok(()) => {
+                clock.written_at = Instant::now();
+                self.clear_fault(Fault::State);
+            }
+            Err(error) => self.set_fault(Fault::State, format!("state cannot be written: {error}")),
+        }
+        outcome
+    }
+
+    fn set_fault(&self, fault: Fault, text: String) {
+        let mut faults = locked(&self.faults);
+        if !faults.contains_key(&fault) {
+            tracing::error!(fault = text, "buffer fault");
+        }
+        faults.insert(fault, text);
+    }
+
+    fn clear_fault(&self, fault: Fault) {
+        if locked(&self.faults).remove(&fault).is_some() {
+            tracing::info!(?fault, "buffer fault passed");
+        }
+    }
+}
+
+/// A poisoned lock only says that another thread panicked; the books are valid between any two statements of ours.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,317 @@
+//! Start-up: takes stock of what a shutdown or a crash left behind, and goes on from there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use penstock_shared::batch::{Gap, GapReason};
+use penstock_shared::id::CommitNumber;
+use tokio::sync::watch;
+
+use super::books::{Books, BooksState, SegmentInfo};
+use super::dead_letters::DeadLetters;
+use super::entry::Totals;
+use super::error::BufferError;
+use super::quarantine::Quarantine;
+use super::segment::{Segment, SegmentError};
+use super::settings::BufferSettings;
+use super::state_file::StateFile;
+use super::watchdog::{Watchdog, exit_for_restart};
+use super::write::{MAX_SEGMENT_COMMITS, Writer};
+use super::{Buffer, Fault, Shared, StateFileClock, disk, locked, seal, segment_dirs};
+
+/// Quarantined segments may take this part of the quota.
+const QUARANTINE_PART: u64 = 4;
+
+pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
+    let dir = settings.dir.clone();
+    let segments_dir = dir.join("segments");
+    disk::create_dir_durable(&segments_dir).map_err(BufferError::disk(&segments_dir))?;
+    let lock = lock_directory(&dir)?;
+    let reserve = disk::Reserve::new(&dir);
+    let prepared = prepare(&dir, &segments_dir);
+    let (state_file, state) = match prepared {
+        // A full disk is the likely reason, and the reserve is there for that.
+        Err(_) => reserve.give_back().and_then(|()| prepare(&dir, &segments_dir)),
+        prepared => prepared,
+    }
+    .map_err(BufferError::disk(&dir))?;
+    let fresh = state.is_none();
+    let books = Books::new(state.unwrap_or_else(BooksState::fresh));
+    let watchdog = Watchdog::start(settings.flush_timeout, exit_for_restart).map_err(BufferError::disk(&dir))?;
+    let shared = Shared {
+        writer: Mutex::new(Writer::new(None).map_err(BufferError::disk(&dir))?),
+        draining: Mutex::new(None),
+        registry: Mutex::new(BTreeMap::new()),
+        damaged: Mutex::new(BTreeSet::new()),
+        state_file: Mutex::new(StateFileClock { file: state_file, written_at: Instant::now() }),
+        books: Mutex::new(books),
+        dead_letters: Mutex::new(DeadLetters::new(dir.join("dead-letters"), settings.dead_letter_bytes)),
+        quarantine: Quarantine::new(dir.join("quarantine"), settings.quota_bytes / QUARANTINE_PART),
+        reserve,
+        watchdog,
+        newest: watch::Sender::new(CommitNumber::NONE),
+        faults: Mutex::new(BTreeMap::new()),
+        _lock: lock,
+        settings,
+    };
+    if fresh {
+        // The epoch must be on the disk before the first commit of it is.
+        shared.persist_books()?;
+    }
+    shared.take_stock(fresh)?;
+    shared.start_active()?;
+    shared.persist_books()?;
+    let last = shared.books().state.last;
+    shared.newest.send_replace(last);
+    Ok(Buffer { shared: Arc::new(shared) })
+}
+
+type Prepared = (StateFile<BooksState>, Option<BooksState>);
+
+fn prepare(dir: &Path, segments_dir: &Path) -> std::io::Result<Prepared> {
+    segment_dirs::sweep(segments_dir)?;
+    StateFile::open(&dir.join("state"))
+}
+
+fn lock_directory(dir: &Path) -> Result<File, BufferError> {
+    let path = dir.join("lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(BufferError::disk(&path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(BufferError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(BufferError::disk(&path)(error)),
+    }
+}
+
+impl Shared {
+    /// Fills the books with all segments but the active one.
+    fn take_stock(&self, fresh: bool) -> Result<(), BufferError> {
+        let segments_dir = self.segments_dir();
+        let firsts = segment_dirs::list(&segments_dir).map_err(BufferError::disk(&segments_dir))?;
+        if fresh && !firsts.is_empty() {
+            tracing::error!(segments = firsts.len(), "buffer state is lost, its commits get a new epoch");
+        }
+        let mut before = Totals::default();
+        if let Some((first, state)) = firsts.first().filter(|_| fresh).map(|first| (first, self.fresh_start(*first))) {
+            before.readings = state?;
+            self.books().state.confirmed = first.previous();
+            self.books().state.confirmed_readings = before.readings;
+            self.books().state.stored = before.readings;
+        } else {
+            before.readings = self.books().state.confirmed_readings;
+        }
+        for pair in firsts.windows(2) {
+            let (first, last) = (pair[0], pair[1].previous());
+            if self.is_done_with(first, last) {
+                segment_dirs::remove(&segments_dir, first).map_err(BufferError::disk(&segments_dir))?;
+                continue;
+            }
+            let info = match self.stock_of(first, last) {
+                Ok(info) => info,
+                Err(error) if error.is_retryable() => return Err(error.into()),
+                Err(error) => {
+                    self.quarantine_segment(first, &error)?;
+                    continue;
+                }
+            };
+            self.note_hole(before.readings, info.first, info.readings_before);
+            before = info.end;
+            self.books().segments.push_back(info);
+        }
+        Ok(())
+    }
+
+    /// Returns C before the first segment, when the books are lost.
+    fn fresh_start(&self, first: CommitNumber) -> Result<u64, BufferError> {
+        match self.stock_of(first, CommitNumber(u64::MAX)) {
+            Ok(info) => Ok(info.readings_before),
+            Err(error) if error.is_retryable() => Err(error.into()),
+            Err(_) => Ok(0),
+        }
+    }
+
+    /// Tells whether no commit of `first..=last` will be sent again.
+    fn is_done_with(&self, first: CommitNumber, last: CommitNumber) -> bool {
+        let books = self.books();
+        let from = first.max(books.state.confirmed.next());
+        last < from || books.gap_end(from).is_some_and(|end| end >= last)
+    }
+
+    fn stock_of(&self, first: CommitNumber, last: CommitNumber) -> Result<SegmentInfo, SegmentError> {
+        let dir = self.segment_dir(first);
+        if let Some(info) = seal::read(&dir).filter(|info| info.first == first && info.last <= last) {
+            return Ok(info);
+        }
+        let segment = self.segment(first)?;
+        let info = survey(&segment, &dir)?;
+        drop(segment);
+        self.forget(first);
+        Ok(info)
+    }
+
+    /// Declares what is missing between the segments in the books and one that begins with `first`.
+    fn note_hole(&self, readings_known: u64, first: CommitNumber, readings_before: u64) {
+        let mut books = self.books();
+        let known = books.segments.back().map_or(books.state.confirmed, |info| info.last);
+        let from = known.max(books.state.confirmed).next();
+        if from >= first {
+            return;
+        }
+        let declared = books.declare(from, first.previous());
+        let (unknown, known): (Vec<Gap>, Vec<Gap>) =
+            declared.into_iter().partition(|gap| gap.reason == GapReason::TrimmedEarlier);
+        let passed = readings_before.saturating_sub(readings_known.max(books.state.confirmed_readings));
+        let mut missing = passed.saturating_sub(known.iter().map(|gap| gap.readings).sum());
+        for hole in unknown {
+            tracing::error!(first = hole.first.0, last = hole.last.0, readings = missing, "commits are missing");
+            books.lose(hole.first, hole.last, missing, GapReason::Quarantined);
+            missing = 0;
+        }
+    }
+
+    fn quarantine_segment(&self, first: CommitNumber, error: &SegmentError) -> Result<(), BufferError> {
+        tracing::error!(segment = first.0, %error, "segment is damaged and set aside");
+        self.forget(first);
+        let dir = self.segment_dir(first);
+        self.quarantine.take(&dir).map_err(BufferError::disk(&dir))?;
+        self.set_fault(Fault::Quarantine, format!("segment {first} is damaged, see quarantine/"));
+        Ok(())
+    }
+
+    /// Opens the newest segment for appending. Where the disk refuses, the agent starts all the same: it drains, and
+    /// tries again with the first delivery.
+    fn start_active(&self) -> Result<(), BufferError> {
+        let active = match self.recover_active() {
+            Err(error) if error.is_retryable() => self.reserve.give_back().map(|()| self.recover_active()),
+            outcome => Ok(outcome),
+        };
+        match active.map_err(BufferError::disk(&self.settings.dir))? {
+            Ok(active) => *locked(&self.writer) = Writer::new(Some(active)).map_err(BufferError::disk(&self.settings.dir))?,
+            Err(error) => self.set_fault(Fault::Disk, format!("refusing new readings: {error}")),
+        }
+        Ok(())
+    }
+
+    /// Opens the newest segment, or a new one, and books what it holds beyond what the books know.
+    pub(super) fn recover_active(&self) -> Result<Arc<Segment>, SegmentError> {
+        let segments_dir = self.segments_dir();
+        let newest = segment_dirs::list(&segments_dir).map_err(SegmentError::disk(&segments_dir))?.pop();
+        if let Some(first) = newest {
+            match self.adopt(first) {
+                Err(error) if !error.is_retryable() => {
+                    self.quarantine_segment(first, &error).map_err(into_segment_error)?;
+                    self.leap_over(first);
+                }
+                outcome => return outcome,
+            }
+        }
+        let (last, totals) = {
+            let books = self.books();
+            (books.state.last, books.state.totals)
+        };
+        let segment = self.segment(last.next())?;
+        self.books().segments.push_back(empty_after(last, totals, segment.data_bytes()));
+        Ok(segment)
+    }
+
+    fn adopt(&self, first: CommitNumber) -> Result<Arc<Segment>, SegmentError> {
+        let dir = self.segment_dir(first);
+        let segment = self.segment(first)?;
+        let info = survey(&segment, &dir)?;
+        // What was written but not fsynced before a crash of the program is in the file: fsync before it counts.
+        segment.make_durable()?;
+        seal::break_open(&dir).map_err(SegmentError::disk(&dir))?;
+        let known = self.books().segments.iter().rev().find(|info| info.first < first).map(|info| info.end.readings);
+        self.books().segments.retain(|info| info.first != first);
+        let (state_last, state_totals) = {
+            let books = self.books();
+            (books.state.last, books.state.totals)
+        };
+        let empty = info.last < info.first;
+        if !empty {
+            self.note_hole(known.unwrap_or(0), first, info.readings_before);
+        }
+        let info = if empty { SegmentInfo { first, ..empty_after(first.previous(), state_totals, info.bytes) } } else { info };
+        let (last, totals) = (info.last, info.end);
+        let mut books = self.books();
+        books.segments.push_back(info);
+        if last >= state_last {
+            books.state.last = last;
+            if !empty {
+                books.state.totals = totals;
+            }
+        } else if first <= state_last {
+            let lost = state_totals.readings.saturating_sub(totals.readings);
+            tracing::error!(first = last.0 + 1, last = state_last.0, readings = lost, "acknowledged commits are gone");
+            books.lose(last.next(), state_last, lost, GapReason::Quarantined);
+            if let Some(active) = books.segments.back_mut() {
+                active.last = state_last;
+                active.end = state_totals;
+            }
+        }
+        Ok(Arc::clone(&segment))
+    }
+
+    /// Skips every number that a damaged active segment may have used: one used twice would be taken for a repeat.
+    fn leap_over(&self, first: CommitNumber) {
+        let mut books = self.books();
+        books.segments.retain(|info| info.first != first);
+        let leap = CommitNumber(first.0 + MAX_SEGMENT_COMMITS);
+        let readings_known = books.segments.back().map_or(books.state.confirmed_readings, |info| info.end.readings);
+        let lost = books.state.totals.readings.saturating_sub(readings_known.max(books.state.confirmed_readings));
+        books.lose(first, leap, lost, GapReason::Quarantined);
+        books.state.last = leap.max(books.state.last);
+    }
+}
+
+fn empty_after(last: CommitNumber, totals: Totals, bytes: u64) -> SegmentInfo {
+    SegmentInfo {
+        first: last.next(),
+        last,
+        readings_before: totals.readings,
+        end: totals,
+        bytes,
+        oldest_received_at: None,
+    }
+}
+
+fn into_segment_error(error: BufferError) -> SegmentError {
+    match error {
+        BufferError::Segment(error) => error,
+        BufferError::Disk { path, source } => SegmentError::Disk { path, source },
+        BufferError::InUse(path) => SegmentError::Damaged { path, detail: "in use".to_owned() },
+    }
+}
+
+/// Reads what a segment holds from its first and last commits.
+fn survey(segment: &Segment, dir: &Path) -> Result<SegmentInfo, SegmentError> {
+    let first = segment.first();
+    let bytes = disk::bytes_below(dir);
+    let tail = segment.tail()?;
+    let Some(last) = tail.last else { return Ok(SegmentInfo { bytes, ..empty_after(first.previous(), Totals::default(), 0) }) };
+    let Some(newest) = tail.newest_whole else {
+        return Err(SegmentError::Damaged { path: dir.to_owned(), detail: "no commit reads back".to_owned() });
+    };
+    let mut oldest = None;
+    let mut probe = first;
+    while probe <= last && oldest.is_none() {
+        oldest = match segment.get(probe) {
+            Err(error) if error.is_retryable() => return Err(error),
+            found => found.ok().flatten(),
+        };
+        probe = probe.next();
+    }
+    let oldest = oldest.unwrap_or_else(|| newest.clone());
+    Ok(SegmentInfo {
+        first,
+        last,
+        readings_before: oldest.totals.readings.saturating_sub(oldest.commit.readings.len() as u64),
+        end: newest.totals,
+        bytes,
+        oldest_received_at: Some(oldest.received_at),
+    })
+}

@@ -1,0 +1,210 @@
+//! The way out: runs of consecutive commits for the forwarder, with what is missing before them.
+
+use std::sync::Arc;
+
+use penstock_shared::batch::{Gap, GapReason};
+use penstock_shared::id::CommitNumber;
+use penstock_shared::reading::Value;
+
+use super::books::SegmentInfo;
+use super::entry::StoredCommit;
+use super::error::BufferError;
+use super::segment::{Segment, SegmentError};
+use super::{Buffer, Fault, Shared, locked};
+
+/// Bytes that a reading takes at most in a frame's columns before compression, beside its text.
+const READING_BYTES: usize = 24;
+/// After this many unreadable commits in a row the rest of the segment is given up.
+const HOPELESS_COMMITS: u64 = 1024;
+
+/// How much a run may hold. A run stops after the commit that reaches a limit and never exceeds the caps.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadLimits {
+    /// Enough readings.
+    pub readings: usize,
+    /// The most readings, but for one commit alone.
+    pub readings_cap: usize,
+    /// The most bytes, roughly, but for one commit alone.
+    pub bytes_cap: usize,
+    /// The most commits.
+    pub commits: usize,
+}
+
+/// Consecutive commits.
+#[derive(Debug, Default, PartialEq)]
+pub struct Run {
+    /// What is missing between where the reader stood and the first commit.
+    pub gaps: Vec<Gap>,
+    /// The commits; none when there is nothing to read.
+    pub commits: Vec<StoredCommit>,
+}
+
+impl Buffer {
+    /// Reads a run from `from` on. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the disk refuses. Damage is no error: what cannot be read is declared as a gap, counted as evicted, and
+    /// its segment kept aside for the operator.
+    pub fn read(&self, from: CommitNumber, limits: &ReadLimits) -> Result<Run, BufferError> {
+        let shared = &*self.shared;
+        let last = shared.books().state.last;
+        let mut commits: Vec<StoredCommit> = Vec::new();
+        let mut next = from;
+        let mut size = Size::default();
+        while next <= last && commits.len() < limits.commits && size.readings < limits.readings {
+            match shared.step(next)? {
+                Step::Skip(further) if commits.is_empty() => next = further,
+                Step::Skip(_) | Step::End => break,
+                Step::Commit(stored) => {
+                    size.add(&stored);
+                    let too_much = size.readings > limits.readings_cap || size.bytes > limits.bytes_cap;
+                    if too_much && !commits.is_empty() {
+                        break;
+                    }
+                    next = stored.commit.number.next();
+                    commits.push(*stored);
+                }
+            }
+        }
+        let Some(first) = commits.first() else { return Ok(Run::default()) };
+        let before = first.commit.number.previous();
+        let gaps = if from <= before { shared.books().declare(from, before) } else { Vec::new() };
+        Ok(Run { gaps, commits })
+    }
+}
+
+#[derive(Default)]
+struct Size {
+    readings: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn add(&mut self, stored: &StoredCommit) {
+        self.readings += stored.commit.readings.len();
+        let texts = stored.commit.readings.iter().map(|reading| match &reading.value {
+            Value::Text(text) => text.len(),
+            _ => 0,
+        });
+        self.bytes += READING_BYTES * stored.commit.readings.len() + texts.sum::<usize>();
+    }
+}
+
+enum Step {
+    Commit(Box<StoredCommit>),
+    /// Nothing before this number can be read.
+    Skip(CommitNumber),
+    /// Nothing more is there.
+    End,
+}
+
+impl Shared {
+    fn step(&self, number: CommitNumber) -> Result<Step, BufferError> {
+        let info = {
+            let books = self.books();
+            if let Some(end) = books.gap_end(number) {
+                return Ok(Step::Skip(end.next()));
+            }
+            books.segment_at(number).cloned()
+        };
+        let Some(info) = info else { return Ok(Step::End) };
+        if number < info.first {
+            return Ok(Step::Skip(info.first));
+        }
+        let segment = match self.draining(info.first) {
+            Ok(segment) => segment,
+            Err(error) if error.is_retryable() => return Err(error.into()),
+            Err(error) => return self.give_up(&info, number, &error),
+        };
+        match segment.get(number) {
+            Ok(Some(stored)) => Ok(Step::Commit(Box::new(stored))),
+            Err(error) if error.is_retryable() => Err(error.into()),
+            Ok(None) => self.skip_damaged(&segment, &info, number, "commit is missing"),
+            Err(error) => self.skip_damaged(&segment, &info, number, &error.to_string()),
+        }
+    }
+
+    fn draining(&self, first: CommitNumber) -> Result<Arc<Segment>, SegmentError> {
+        let mut draining = locked(&self.draining);
+        if let Some(segment) = draining.as_ref().filter(|segment| segment.first() == first) {
+            return Ok(Arc::clone(segment));
+        }
+        // The one before is let go first: no more than one segment is open beside the active one.
+        *draining = None;
+        let segment = self.segment(first)?;
+        *draining = Some(Arc::clone(&segment));
+        Ok(segment)
+    }
+
+    /// Declares the commits from `number` to the next readable one as lost.
+    fn skip_damaged(
+        &self,
+        segment: &Segment,
+        info: &SegmentInfo,
+        number: CommitNumber,
+        detail: &str,
+    ) -> Result<Step, BufferError> {
+        let mut whole = None;
+        let mut probe = number.next();
+        while probe <= info.last && probe.0 <= number.0 + HOPELESS_COMMITS {
+            match segment.get(probe) {
+                Ok(Some(stored)) => {
+                    whole = Some(stored);
+                    break;
+                }
+                Err(error) if error.is_retryable() => return Err(error.into()),
+                Ok(None) | Err(_) => probe = probe.next(),
+            }
+        }
+        let (last, readings_through) = match &whole {
+            Some(stored) => {
+                let own = stored.commit.readings.len() as u64;
+                (stored.commit.number.previous(), stored.totals.readings.saturating_sub(own))
+            }
+            None => (info.last, info.end.readings),
+        };
+        self.declare_lost(info, number, last, readings_through, detail)?;
+        Ok(Step::Skip(last.next()))
+    }
+
+    fn give_up(&self, info: &SegmentInfo, from: CommitNumber, error: &SegmentError) -> Result<Step, BufferError> {
+        self.declare_lost(info, from, info.last, info.end.readings, &error.to_string())?;
+        Ok(Step::Skip(info.last.next()))
+    }
+
+    fn declare_lost(
+        &self,
+        info: &SegmentInfo,
+        first: CommitNumber,
+        last: CommitNumber,
+        readings_through: u64,
+        detail: &str,
+    ) -> Result<(), BufferError> {
+        let before = self.readings_before(info, first)?;
+        let readings = readings_through.saturating_sub(before);
+        tracing::error!(segment = info.first.0, first = first.0, last = last.0, readings, detail, "commits lost to damage");
+        self.set_fault(Fault::Quarantine, format!("segment {} is damaged, see quarantine/", info.first));
+        self.books().lose(first, last, readings, GapReason::Quarantined);
+        locked(&self.damaged).insert(info.first);
+        self.persist_books()
+    }
+
+    /// Returns C before `number`, from the nearest commit before it that tells.
+    fn readings_before(&self, info: &SegmentInfo, number: CommitNumber) -> Result<u64, BufferError> {
+        let mut in_gaps = 0;
+        let mut at = number.previous();
+        while at >= info.first {
+            if let Some(readings) = self.readings_through(at)? {
+                return Ok(readings + in_gaps);
+            }
+            let gap = self.books().state.gaps.iter().find(|gap| (gap.first..=gap.last).contains(&at)).copied();
+            if let Some(gap) = gap {
+                in_gaps += gap.readings;
+                at = gap.first;
+            }
+            at = at.previous();
+        }
+        let confirmed = self.books().state.confirmed_readings;
+        Ok((info.readings_before + in_gaps).max(confirmed))
+    }
+}

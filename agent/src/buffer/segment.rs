@@ -1,0 +1,300 @@
+//! One segment: an own sled database with consecutive commits, made durable by more than sled's flush.
+//!
+//! sled 0.34 flushes with `sync_file_range`, which survives a crash of the program but no power cut: here the file is
+//! fsynced after each flush, and every directory at its creation. A leaf of sled's tree holds up to 16 entries and
+//! moves to a separate blob file, which leaks, when it passes 128 KiB: so an entry is cut into pieces that keep any
+//! leaf below that. The key is the commit number and the piece's number, both big endian.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use penstock_shared::id::CommitNumber;
+
+use super::disk;
+use super::entry::{self, EntryError, StoredCommit};
+use super::heal;
+
+/// The most bytes of one piece: 17 of them with their keys stay below the 128 KiB at which sled makes blobs.
+const PIECE_BYTES: usize = 6 * 1024;
+const KEY_BYTES: usize = 10;
+const COUNT_BYTES: usize = 2;
+/// sled's own page cache, for each open segment; at most three are open.
+const CACHE_BYTES: u64 = 4 << 20;
+
+/// An open segment.
+pub(super) struct Segment {
+    first: CommitNumber,
+    dir: PathBuf,
+    db: sled::Db,
+    /// A handle of our own on sled's file, for the fsync that sled leaves out.
+    data: File,
+}
+
+/// Why a segment cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    /// The disk refused; the same may work later.
+    #[error("{path}: {source}")]
+    Disk {
+        /// The file or directory concerned.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// sled found its files damaged.
+    #[error("{path}: damaged: {detail}")]
+    Damaged {
+        /// The segment's directory.
+        path: PathBuf,
+        /// What sled said.
+        detail: String,
+    },
+    /// One commit is damaged; others may be whole.
+    #[error("commit {number}: {source}")]
+    Entry {
+        /// The commit.
+        number: CommitNumber,
+        /// What is wrong with it.
+        source: EntryError,
+    },
+}
+
+impl SegmentError {
+    /// Tells whether trying again later can help: the disk refused, nothing is damaged.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Disk { .. })
+    }
+
+    pub(super) fn disk(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Disk { path, source }
+    }
+}
+
+/// The end of a segment as found on the disk.
+#[derive(Debug, PartialEq)]
+pub(super) struct Tail {
+    /// The last number in use; none when the segment is empty.
+    pub(super) last: Option<CommitNumber>,
+    /// The last commit that reads back whole.
+    pub(super) newest_whole: Option<StoredCommit>,
+}
+
+impl Segment {
+    /// Opens the segment in `dir`, creates it if need be, and heals torn snapshots. Durable when it returns.
+    pub(super) fn open(dir: &Path, first: CommitNumber) -> Result<Self, SegmentError> {
+        disk::create_dir_durable(dir).map_err(SegmentError::disk(dir))?;
+        let db = heal::open_healing(dir, &settings(dir))?;
+        let data_path = dir.join("db");
+        let data = File::open(&data_path).map_err(SegmentError::disk(&data_path))?;
+        let sync = || -> std::io::Result<()> {
+            File::open(dir.join("conf"))?.sync_all()?;
+            data.sync_all()?;
+            disk::sync_dir(&dir.join("blobs"))?;
+            disk::sync_dir(dir)
+        };
+        sync().map_err(SegmentError::disk(dir))?;
+        Ok(Self { first, dir: dir.to_owned(), db, data })
+    }
+
+    /// Returns the number after which the segment is named.
+    pub(super) const fn first(&self) -> CommitNumber {
+        self.first
+    }
+
+    /// Puts an encoded commit in; durable only after [`Self::make_durable`].
+    pub(super) fn put(&self, number: CommitNumber, bytes: &[u8]) -> Result<(), SegmentError> {
+        let pieces = bytes.chunks(PIECE_BYTES);
+        let count = u16::try_from(pieces.len()).map_err(|_| self.damaged("entry has too many pieces"))?;
+        self.guarded(|db| {
+            for (place, piece) in pieces.enumerate() {
+                let place = u16::try_from(place).unwrap_or(u16::MAX);
+                let mut value = Vec::with_capacity(COUNT_BYTES + piece.len());
+                value.extend_from_slice(&count.to_le_bytes());
+                value.extend_from_slice(piece);
+                db.insert(key(number, place), value)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Returns when everything put before is on the disk.
+    pub(super) fn make_durable(&self) -> Result<(), SegmentError> {
+        self.guarded(|db| db.flush())?;
+        self.data.sync_data().map_err(SegmentError::disk(&self.dir))
+    }
+
+    /// Returns the bytes of sled's file.
+    pub(super) fn data_bytes(&self) -> u64 {
+        self.data.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Returns the bytes put under `number`; none when they were never put whole.
+    pub(super) fn get_bytes(&self, number: CommitNumber) -> Result<Option<Vec<u8>>, SegmentError> {
+        self.guarded(|db| gather(db, number))
+    }
+
+    /// Returns the largest number in use, whole or not.
+    pub(super) fn last_number(&self) -> Result<Option<CommitNumber>, SegmentError> {
+        Ok(self.guarded(|db| db.last())?.and_then(|(key, _)| number_of(&key)))
+    }
+
+    /// Reads a commit; none when it was never put whole.
+    pub(super) fn get(&self, number: CommitNumber) -> Result<Option<StoredCommit>, SegmentError> {
+        let Some(bytes) = self.get_bytes(number)? else { return Ok(None) };
+        let damaged = |source| SegmentError::Entry { number, source };
+        let stored = entry::decode(&bytes).map_err(damaged)?;
+        if stored.commit.number != number {
+            let detail = format!("holds commit {}", stored.commit.number);
+            return Err(damaged(EntryError::Payload(detail)));
+        }
+        Ok(Some(stored))
+    }
+
+    /// Returns the smallest number at or after `from` of which any piece is there.
+    pub(super) fn next_at(&self, from: CommitNumber) -> Result<Option<CommitNumber>, SegmentError> {
+        self.guarded(|db| match db.range(key(from, 0)..).next() {
+            Some(found) => Ok(number_of(&found?.0)),
+            None => Ok(None),
+        })
+    }
+
+    /// Finds the end. What was cut off by a crash before it was durable is removed: it was never acknowledged.
+    pub(super) fn tail(&self) -> Result<Tail, SegmentError> {
+        let mut last = None;
+        loop {
+            let Some(number) = self.last_number()? else { break };
+            if self.get_bytes(number)?.is_some() {
+                last = Some(number);
+                break;
+            }
+            tracing::info!(commit = number.0, "commit cut off by a crash removed, it was never acknowledged");
+            self.guarded(|db| remove(db, number))?;
+        }
+        let mut probe = last;
+        while let Some(number) = probe {
+            match self.get(number) {
+                Ok(Some(newest_whole)) => return Ok(Tail { last, newest_whole: Some(newest_whole) }),
+                Ok(None) | Err(SegmentError::Entry { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            probe = (number > self.first).then(|| number.previous());
+        }
+        Ok(Tail { last, newest_whole: None })
+    }
+
+    fn damaged(&self, detail: &str) -> SegmentError {
+        SegmentError::Damaged { path: self.dir.clone(), detail: detail.to_owned() }
+    }
+
+    fn guarded<T>(&self, work: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, SegmentError> {
+        heal::guarded(&self.dir, || work(&self.db))
+    }
+}
+
+fn settings(dir: &Path) -> sled::Config {
+    // No thread that flushes by timer: every group is flushed as it is committed.
+    sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None)
+}
+
+fn key(number: CommitNumber, piece: u16) -> [u8; KEY_BYTES] {
+    let mut key = [0; KEY_BYTES];
+    key[..8].copy_from_slice(&number.0.to_be_bytes());
+    key[8..].copy_from_slice(&piece.to_be_bytes());
+    key
+}
+
+fn number_of(key: &[u8]) -> Option<CommitNumber> {
+    Some(CommitNumber(u64::from_be_bytes(key.get(..8)?.try_into().ok()?)))
+}
+
+fn gather(db: &sled::Db, number: CommitNumber) -> sled::Result<Option<Vec<u8>>> {
+    let Some(first) = db.get(key(number, 0))? else { return Ok(None) };
+    let Some((count, piece)) = first.split_at_checked(COUNT_BYTES) else { return Ok(None) };
+    let count = u16::from_le_bytes([count[0], count[1]]);
+    let mut bytes = piece.to_vec();
+    for place in 1..count {
+        let Some(value) = db.get(key(number, place))? else { return Ok(None) };
+        bytes.extend_from_slice(value.get(COUNT_BYTES..).unwrap_or_default());
+    }
+    Ok(Some(bytes))
+}
+
+fn remove(db: &sled::Db, number: CommitNumber) -> sled::Result<()> {
+    let keys: Vec<_> = db.range(key(number, 0)..=key(number, u16::MAX)).keys().collect::<sled::Result<_>>()?;
+    for key in keys {
+        db.remove(key)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::{Encoder, Totals};
+    use super::*;
+    use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
+    use std::sync::Arc;
+
+    fn encoded(number: u64, text_bytes: usize) -> Vec<u8> {
+        let noise: String = (0..text_bytes).map(|_| char::from(rand::random_range(33_u8..126))).collect();
+        let series = Arc::new(Series::new("note", "gw/a").unwrap());
+        let readings = [Reading { series, time: TimestampMicros(1), value: Value::Text(noise) }];
+        let totals = Totals { readings: number, ..Totals::default() };
+        Encoder::new().unwrap().encode(CommitNumber(number), TimestampMicros(1), totals, &readings).unwrap()
+    }
+
+    #[test]
+    fn commits_survive_a_reopening() {
+        let dir = tempfile::tempdir().unwrap();
+        let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();
+        for number in 1..=100 {
+            segment.put(CommitNumber(number), &encoded(number, 50)).unwrap();
+        }
+        segment.make_durable().unwrap();
+        drop(segment);
+        let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();
+        let tail = segment.tail().unwrap();
+        assert_eq!(tail.last, Some(CommitNumber(100)));
+        assert_eq!(tail.newest_whole.unwrap().totals.readings, 100);
+        assert_eq!(segment.get(CommitNumber(101)).unwrap(), None);
+    }
+
+    #[test]
+    fn the_largest_texts_make_no_blobs() {
+        let dir = tempfile::tempdir().unwrap();
+        let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();
+        for number in 1..=60 {
+            segment.put(CommitNumber(number), &encoded(number, 48 * 1024)).unwrap();
+            segment.make_durable().unwrap();
+        }
+        assert!(segment.get(CommitNumber(30)).unwrap().is_some());
+        assert_eq!(std::fs::read_dir(dir.path().join("s/blobs")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_commit_without_all_its_pieces_was_never_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();
+        segment.put(CommitNumber(1), &encoded(1, 50)).unwrap();
+        segment.put(CommitNumber(2), &encoded(2, 20_000)).unwrap();
+        segment.db.remove(key(CommitNumber(2), 2)).unwrap();
+        assert_eq!(segment.tail().unwrap().last, Some(CommitNumber(1)));
+        assert_eq!(segment.next_at(CommitNumber(2)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_torn_snapshot_heals() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        for number in 1..=3 {
+            let segment = Segment::open(&path, CommitNumber(1)).unwrap();
+            segment.put(CommitNumber(number), &encoded(number, 50)).unwrap();
+            segment.make_durable().unwrap();
+        }
+        std::fs::write(path.join("snap.00000000FFFFFFFF.generating"), b"torn").unwrap();
+        std::fs::write(path.join("snap.00000000FFFFFFFF"), b"torn as well, but renamed").unwrap();
+        let segment = Segment::open(&path, CommitNumber(1)).unwrap();
+        assert_eq!(segment.tail().unwrap().last, Some(CommitNumber(3)));
+    }
+}

@@ -1,0 +1,6 @@
+//! Behaviour of the buffer as a whole.
+
+mod conservation;
+mod damage;
+mod model;
+mod world;

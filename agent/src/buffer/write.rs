@@ -1,0 +1,302 @@
+//! The way in: a group of readings becomes one or more commits, on the disk when `append` returns.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use penstock_shared::batch::GapReason;
+use penstock_shared::id::CommitNumber;
+use penstock_shared::reading::{Reading, TimestampMicros, Value};
+
+use super::books::SegmentInfo;
+use super::entry::{Encoder, Totals};
+use super::error::{AppendError, BufferError};
+use super::segment::{Segment, SegmentError};
+use super::settings::FullPolicy;
+use super::{Buffer, Fault, Shared, disk, locked, seal};
+use crate::delivery::DeadLetter;
+
+/// A group is split into commits of at most this many readings.
+const MAX_COMMIT_READINGS: usize = 2048;
+/// The same in bytes, roughly, before compression; one reading alone may exceed it.
+const MAX_COMMIT_BYTES: usize = 32 * 1024;
+const READING_BYTES: usize = 16;
+/// A segment holds no more commits than this, so that the numbers after a damaged one can skip all that it may
+/// have used.
+pub(super) const MAX_SEGMENT_COMMITS: u64 = 1 << 22;
+/// Free space is looked at this often: the floor leaves room for what comes in meanwhile.
+const FREE_SPACE_EVERY: Duration = Duration::from_millis(100);
+/// After a failure the segment is opened again at most this often.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
+/// An active segment that the hub has whole is closed at this part of its full size, to give its disk back.
+const DRAINED_PART: u64 = 4;
+
+/// What one fsync makes durable.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// Readings in the order of their arrival.
+    pub readings: Vec<Reading>,
+    /// What could not become a reading.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Records that a limit refused after they were taken in.
+    pub rejected: u64,
+    /// When the oldest of them arrived.
+    pub received_at: TimestampMicros,
+}
+
+/// What only the appending thread needs.
+pub(super) struct Writer {
+    encoder: Encoder,
+    active: Option<Arc<Segment>>,
+    free_space_at: Option<Instant>,
+    reopen_at: Option<(Instant, String)>,
+}
+
+impl Writer {
+    pub(super) fn new(active: Option<Arc<Segment>>) -> std::io::Result<Self> {
+        Ok(Self { encoder: Encoder::new()?, active, free_space_at: None, reopen_at: None })
+    }
+}
+
+struct Encoded {
+    number: CommitNumber,
+    totals: Totals,
+    bytes: Vec<u8>,
+}
+
+impl Buffer {
+    /// Commits a group and returns the number of its last commit when all of it is on the disk. Blocks.
+    ///
+    /// # Errors
+    /// When the buffer is full, or the disk refuses; then nothing of the group may be acknowledged. It may be on
+    /// the disk nevertheless, as an error after a write is *unknown*, never *not written*.
+    pub fn append(&self, group: &Group) -> Result<CommitNumber, AppendError> {
+        let shared = &*self.shared;
+        let mut writer = locked(&shared.writer);
+        let outcome = shared.append(&mut writer, group);
+        match &outcome {
+            Ok(_) => {
+                shared.clear_fault(Fault::Disk);
+                shared.clear_fault(Fault::Full);
+            }
+            Err(AppendError::Full) => shared.set_fault(Fault::Full, AppendError::Full.to_string()),
+            Err(error) => shared.set_fault(Fault::Disk, format!("refusing new readings: {error}")),
+        }
+        outcome
+    }
+}
+
+impl Shared {
+    fn append(&self, writer: &mut Writer, group: &Group) -> Result<CommitNumber, AppendError> {
+        self.check_floor(writer)?;
+        let active = self.ready_segment(writer)?;
+        if !group.dead_letters.is_empty() {
+            // Before the commit that counts them, so that no count exceeds what is there.
+            locked(&self.dead_letters).append(&group.dead_letters, &self.quarantine)?;
+        }
+        let outcome = self.commit(&mut writer.encoder, &active, group);
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "commit failed, segment will be opened afresh");
+            self.let_go_of_active(writer, error.to_string());
+        }
+        Ok(outcome?)
+    }
+
+    fn commit(
+        &self,
+        encoder: &mut Encoder,
+        active: &Segment,
+        group: &Group,
+    ) -> Result<CommitNumber, SegmentError> {
+        let (last, totals) = {
+            let books = self.books();
+            (books.state.last, books.state.totals)
+        };
+        let dir = &self.settings.dir;
+        let encoded = encode(encoder, group, last, totals).map_err(SegmentError::disk(dir))?;
+        self.watchdog.watch(|| {
+            for commit in &encoded {
+                active.put(commit.number, &commit.bytes)?;
+            }
+            active.make_durable()
+        })?;
+        let mut books = self.books();
+        for commit in &encoded {
+            books.appended(commit.number, commit.totals, group.received_at);
+        }
+        if let Some(info) = books.segments.back_mut() {
+            info.bytes = active.data_bytes();
+        }
+        let last = books.state.last;
+        drop(books);
+        self.newest.send_replace(last);
+        Ok(last)
+    }
+
+    fn let_go_of_active(&self, writer: &mut Writer, reason: String) {
+        writer.reopen_at = Some((Instant::now() + REOPEN_EVERY, reason));
+        if let Some(active) = writer.active.take() {
+            let first = active.first();
+            drop(active);
+            self.forget(first);
+        }
+    }
+
+    fn check_floor(&self, writer: &mut Writer) -> Result<(), AppendError> {
+        if writer.free_space_at.is_some_and(|at| at.elapsed() < FREE_SPACE_EVERY) {
+            return Ok(());
+        }
+        let dir = &self.settings.dir;
+        let free_bytes = disk::free_bytes(dir).map_err(BufferError::disk(dir))?;
+        let floor_bytes = self.settings.min_free_bytes;
+        if free_bytes < floor_bytes {
+            return Err(AppendError::BelowFloor { free_bytes, floor_bytes });
+        }
+        self.reserve.take().map_err(BufferError::disk(dir))?;
+        writer.free_space_at = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Returns the active segment, open, with room for another group within the quota.
+    fn ready_segment(&self, writer: &mut Writer) -> Result<Arc<Segment>, AppendError> {
+        let active = match &writer.active {
+            Some(active) => Arc::clone(active),
+            None => self.reopen_active(writer)?,
+        };
+        let active = if self.is_to_be_closed() { self.roll(writer, &active)? } else { active };
+        self.make_room(writer, active)
+    }
+
+    fn reopen_active(&self, writer: &mut Writer) -> Result<Arc<Segment>, AppendError> {
+        if let Some((at, reason)) = writer.reopen_at.as_ref().filter(|(at, _)| Instant::now() < *at) {
+            tracing::debug!(wait = ?at.saturating_duration_since(Instant::now()), "segment not tried again yet");
+            return Err(AppendError::Waiting(reason.clone()));
+        }
+        match self.recover_active() {
+            Ok(active) => {
+                writer.active = Some(Arc::clone(&active));
+                writer.reopen_at = None;
+                Ok(active)
+            }
+            Err(error) => {
+                writer.reopen_at = Some((Instant::now() + REOPEN_EVERY, error.to_string()));
+                Err(error.into())
+            }
+        }
+    }
+
+    fn is_to_be_closed(&self) -> bool {
+        let books = self.books();
+        let Some(active) = books.segments.back() else { return false };
+        let drained = books.state.confirmed >= active.last && active.bytes >= self.settings.segment_bytes / DRAINED_PART;
+        let full = active.bytes >= self.settings.segment_bytes;
+        let commits = (active.last.0 + 1).saturating_sub(active.first.0);
+        commits > 0 && (full || drained || commits >= MAX_SEGMENT_COMMITS - self.most_commits_of_a_group())
+    }
+
+    const fn most_commits_of_a_group(&self) -> u64 {
+        1 << 16
+    }
+
+    /// Closes the active segment and begins the next one.
+    fn roll(&self, writer: &mut Writer, active: &Arc<Segment>) -> Result<Arc<Segment>, AppendError> {
+        let (mut closed, last, totals) = {
+            let books = self.books();
+            let Some(info) = books.segments.back().cloned() else { return Ok(Arc::clone(active)) };
+            (info, books.state.last, books.state.totals)
+        };
+        let first = last.next();
+        let next = self.segment(first)?;
+        let dir = self.segment_dir(closed.first);
+        closed.bytes = disk::bytes_below(&dir);
+        seal::write(&dir, &closed).map_err(BufferError::disk(&dir))?;
+        let fresh = SegmentInfo {
+            first,
+            last,
+            readings_before: totals.readings,
+            end: totals,
+            bytes: next.data_bytes(),
+            oldest_received_at: None,
+        };
+        {
+            let mut books = self.books();
+            if let Some(info) = books.segments.back_mut() {
+                info.bytes = closed.bytes;
+            }
+            books.segments.push_back(fresh);
+        }
+        writer.active = Some(Arc::clone(&next));
+        self.remove_confirmed()?;
+        Ok(next)
+    }
+
+    fn make_room(&self, writer: &mut Writer, active: Arc<Segment>) -> Result<Arc<Segment>, AppendError> {
+        let mut active = active;
+        while self.books().bytes() + self.settings.segment_bytes / DRAINED_PART > self.settings.quota_bytes {
+            if self.settings.policy == FullPolicy::Block {
+                return Err(AppendError::Full);
+            }
+            let (oldest, count, empty) = {
+                let books = self.books();
+                let Some(oldest) = books.segments.front() else { return Ok(active) };
+                (oldest.first, books.segments.len(), oldest.last < oldest.first)
+            };
+            if count > 1 {
+                self.evict(oldest)?;
+            } else if empty {
+                return Ok(active);
+            } else {
+                active = self.roll(writer, &active)?;
+            }
+        }
+        Ok(active)
+    }
+
+    fn evict(&self, first: CommitNumber) -> Result<(), BufferError> {
+        let before = self.books().state.evicted;
+        if self.books().drop_segment(first, GapReason::Evicted).is_none() {
+            return Ok(());
+        }
+        let readings = self.books().state.evicted - before;
+        tracing::error!(segment = first.0, readings, "quota reached, oldest segment dropped");
+        // The books first: a segment that is gone without them would look like a loss.
+        self.persist_books()?;
+        self.forget(first);
+        self.remove_segment(first)
+    }
+}
+
+fn encode(
+    encoder: &mut Encoder,
+    group: &Group,
+    last: CommitNumber,
+    before: Totals,
+) -> std::io::Result<Vec<Encoded>> {
+    let mut encoded = Vec::new();
+    let mut number = last;
+    let mut totals = Totals {
+        dead_lettered: before.dead_lettered + group.dead_letters.len() as u64,
+        rejected: before.rejected + group.rejected,
+        ..before
+    };
+    let mut rest = group.readings.as_slice();
+    while !rest.is_empty() || encoded.is_empty() {
+        let (readings, further) = rest.split_at(commit_length(rest));
+        number = number.next();
+        totals.readings += readings.len() as u64;
+        let bytes = encoder.encode(number, group.received_at, totals, readings)?;
+        encoded.push(Encoded { number, totals, bytes });
+        rest = further;
+    }
+    Ok(encoded)
+}
+
+fn commit_length(readings: &[Reading]) -> usize {
+    let mut bytes = 0;
+    for (place, reading) in readings.iter().enumerate() {
+        bytes += READING_BYTES + if let Value::Text(text) = &reading.value { text.len() } else { 0 };
+        if place > 0 && (place == MAX_COMMIT_READINGS || bytes > MAX_COMMIT_BYTES) {
+            return place;
+        }
+    }
+    readings.len()
+}

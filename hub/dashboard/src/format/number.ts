@@ -20,7 +20,7 @@ export function measured(value: number, digits = 3): string {
 /** `1,284 /s`, `3.4 /s`. */
 export function perSecond(value: number): string {
   if (!Number.isFinite(value)) return '–';
-  return `${value >= 10 || value === 0 ? count(value) : value.toFixed(value >= 1 ? 1 : 2)} /s`;
+  return `${value >= 10 || value === 0 ? count(value || 0) : value.toFixed(value >= 1 ? 1 : 2)} /s`;
 }
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];

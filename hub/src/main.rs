@@ -1,6 +1,6 @@
 //! The hub's command line.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -104,7 +104,10 @@ fn run_command(command: Command, settings: Settings) -> anyhow::Result<()> {
 fn start_log(settings: &LogSettings, is_service: bool) -> anyhow::Result<()> {
     let level = if is_service { settings.level.as_str() } else { "warn" };
     let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new(level))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match settings.format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),

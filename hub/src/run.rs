@@ -1,7 +1,8 @@
 //! The composition root: every stage, channel and task of a hub is made here, and ended here in the order of the data.
 //!
 //! ```text
-//! mongod ─▶ database ─▶ access ─▶ [stages] ─▶ api ─▶ listener
+//! start:  mongod ─▶ store ─▶ access ─▶ ingest ─▶ processor ─▶ live ─▶ api
+//! stop:   api and WebSocket clients ─▶ processor ─▶ mongod
 //! ```
 
 use std::io::Write;
@@ -9,18 +10,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use mongodb::options::ClientOptions;
 use mongodb::Client;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, warn};
 
 use crate::access::{Access, AccessError};
-use crate::api::{self, ApiState};
-use crate::config::{IngestSettings, MongodbSettings, RetentionSettings, Settings};
+use crate::api::{self, ApiState, Stages};
+use crate::config::{
+    IngestSettings, LiveSettings, MongodbSettings, ProcessorSettings, RetentionSettings, Settings,
+};
 use crate::ingest::{Ingest, IngestLimits, Pending};
+use crate::live::{Live, LiveOptions, RenderAgents};
 use crate::mongod::{ManagedMongod, MongodError};
+use crate::processor::{self, ProcessorOptions};
+use crate::rollup::Partition;
 use crate::store::{Retention, Store, StoreError};
 use crate::telemetry::Telemetry;
 
@@ -28,6 +35,9 @@ use crate::telemetry::Telemetry;
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// How many connections may be in the making at once.
 const MAX_CONNECTING: u32 = 8;
+
+/// How long a stage may take to end before it is given up.
+const STAGE_STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Says why a hub could not run.
 #[derive(Debug, thiserror::Error)]
@@ -78,27 +88,87 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
 async fn run_on(settings: Settings, uri: &str, shutdown: CancellationToken) -> Result<(), RunError> {
     let settings = Arc::new(settings);
     let telemetry = Arc::new(Telemetry::default());
+    let pending = Arc::new(Pending::default());
+    let (closing, is_closing) = watch::channel(false);
+    let (stopping, is_stopping) = watch::channel(false);
+
     let client = connect(uri, &settings.mongodb).await?;
     let store = Store::open(client, &settings.mongodb.database, &retention(&settings.retention)).await?;
-    let listen = settings.http.listen;
-    let access = Arc::new(Access::open(store.database(), &settings.access, listen).await?);
-    let needs = access.check_listen_address(listen).await?;
+    let access = open_access(&store, &settings).await?;
+    let listener = bind(settings.http.listen).await?;
+
+    let ingest = Ingest::start(store.clone(), Arc::clone(&pending), ingest_limits(&settings.ingest));
+    let processors = start_processors(&settings, &store, &pending, &telemetry, &is_stopping);
+    let live = Live::start(
+        store.clone(),
+        pending,
+        Arc::clone(&telemetry),
+        live_options(&settings.live),
+        render_agents(store.clone()),
+        is_closing.clone(),
+    );
+    let stages = Stages {
+        settings: Arc::clone(&settings),
+        store,
+        access,
+        ingest,
+        live,
+        telemetry: Arc::clone(&telemetry),
+        closing: is_closing,
+    };
+    let router = api::router(ApiState::new(stages));
+
+    announce(&listener)?;
+    let door = api::serve::serve(listener, router, settings.limits.clone(), telemetry, shutdown.clone());
+    let door = tokio::spawn(door);
+    shutdown.cancelled().await;
+    closing.send_replace(true);
+    join("http", door).await;
+    stopping.send_replace(true);
+    for processor in processors {
+        join("processor", processor).await;
+    }
+    Ok(())
+}
+
+/// Starts the processor of every partition; each works while it holds its partition's lease.
+fn start_processors(
+    settings: &Settings,
+    store: &Store,
+    pending: &Arc<Pending>,
+    telemetry: &Arc<Telemetry>,
+    is_stopping: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let context = processor::Context {
+        store: store.clone(),
+        pending: Arc::clone(pending),
+        telemetry: Arc::clone(telemetry),
+        options: processor_options(&settings.processor),
+    };
+    let start = |partition| tokio::spawn(processor::run(context.clone(), partition, is_stopping.clone()));
+    Partition::all().into_iter().map(start).collect()
+}
+
+/// Waits for a stage to end, and gives it up when it does not.
+async fn join(stage: &'static str, mut task: JoinHandle<()>) {
+    match tokio::time::timeout(STAGE_STOP_TIMEOUT, &mut task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => error!(stage, %error, "stage failed"),
+        Err(_) => {
+            error!(stage, "stage does not end, giving it up");
+            task.abort();
+        }
+    }
+}
+
+async fn open_access(store: &Store, settings: &Settings) -> Result<Access, RunError> {
+    let access = Access::open(store.database(), &settings.access, settings.http.listen).await?;
+    let needs = access.check_listen_address(settings.http.listen).await?;
     if !needs.agents || !needs.people {
         let (agents_open, people_open) = (!needs.agents, !needs.people);
         warn!(agents_open, people_open, "open without tokens to every program on this machine");
     }
-
-    let pending = Arc::new(Pending::default());
-    let ingest = Arc::new(Ingest::start(store.clone(), pending, ingest_limits(&settings.ingest)));
-    let stages = Router::new();
-
-    let state = ApiState::new(Arc::clone(&settings), store, ingest, access, Arc::clone(&telemetry));
-    let router = api::router(state, stages);
-    let listener = bind(listen).await?;
-    announce(&listener)?;
-    api::serve::serve(listener, router, settings.limits.clone(), telemetry, shutdown).await;
-    info!("no more requests");
-    Ok(())
+    Ok(access)
 }
 
 /// Connects to a replica set. Writes wait for a majority: they cost less than the journal's interval, and what a
@@ -123,6 +193,24 @@ fn retention(settings: &RetentionSettings) -> Retention {
 
 const fn ingest_limits(settings: &IngestSettings) -> IngestLimits {
     IngestLimits { max_pending_readings: settings.max_pending_readings, max_lag: settings.max_lag }
+}
+
+const fn processor_options(settings: &ProcessorSettings) -> ProcessorOptions {
+    let ProcessorSettings { lease, group_readings, ledger_grace } = *settings;
+    ProcessorOptions { lease, group_readings, ledger_grace }
+}
+
+const fn live_options(settings: &LiveSettings) -> LiveOptions {
+    LiveOptions {
+        coalesce: settings.coalesce,
+        max_channels: settings.max_subscriptions,
+        max_client_message_bytes: settings.max_message_bytes,
+        idle_limit: settings.idle,
+    }
+}
+
+fn render_agents(store: Store) -> RenderAgents {
+    Arc::new(move |agent| Box::pin(api::agents::rendered(store.clone(), agent)))
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {

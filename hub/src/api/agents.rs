@@ -13,11 +13,11 @@ use mongodb::bson::{self, Document, doc};
 use penstock_shared::report::{AgentReport, RecordCounts};
 use serde::Serialize;
 
+use crate::live::rfc3339_millis;
 use crate::store::{Store, batches, progress};
 
 use super::callers::Viewer;
 use super::errors::ApiError;
-use super::params::rfc3339_millis;
 use super::state::ApiState;
 use super::summary::integer;
 
@@ -116,6 +116,16 @@ pub async fn fleet(store: &Store) -> Result<Vec<AgentView>, ApiError> {
         Some(view(report, hub.get(&key).copied().unwrap_or_default(), seen_at, silent_ms))
     });
     Ok(views.collect())
+}
+
+/// Returns the fleet, or one agent of it, as the live stage pushes it.
+///
+/// # Errors
+/// With a message for the log when the database fails.
+pub async fn rendered(store: Store, agent: Option<String>) -> Result<Vec<serde_json::Value>, String> {
+    let fleet = fleet(&store).await.map_err(|error| error.to_string())?;
+    let wanted = fleet.iter().filter(|view| agent.as_ref().is_none_or(|agent| view.agent == *agent));
+    wanted.map(|view| serde_json::to_value(view).map_err(|error| error.to_string())).collect()
 }
 
 /// Returns what the hub has of each agent and epoch.

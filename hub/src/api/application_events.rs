@@ -59,7 +59,10 @@ pub(super) async fn post(
     let raw = parse(content_type(&headers), &body)?;
     let max = state.settings().ingest.max_events_per_request;
     if raw.is_empty() || raw.len() > max {
-        return Err(ApiError::BadRequest(format!("a request has 1 to {max} events, this one has {}", raw.len())));
+        return Err(ApiError::BadRequest(format!(
+            "a request has 1 to {max} events, this one has {}",
+            raw.len()
+        )));
     }
     let now = TimestampMicros::now();
     let validated: Result<Vec<Event>, ApiError> =
@@ -84,7 +87,9 @@ fn parse(content_type: &str, body: &[u8]) -> Result<Vec<RawEvent>, ApiError> {
             } else {
                 serde_json::from_slice(body).map(|event| vec![event])
             };
-            events.map_err(|error| ApiError::BadRequest(format!("the body is no event or array of events: {error}")))
+            events.map_err(|error| {
+                ApiError::BadRequest(format!("the body is no event or array of events: {error}"))
+            })
         }
         "application/x-ndjson" | "application/jsonl" => {
             let lines = body.split(|byte| *byte == b'\n').enumerate();
@@ -138,13 +143,15 @@ fn validate(
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_KEY_BYTES);
-    let wrong = || ApiError::BadRequest(format!("Idempotency-Key has 1 to {MAX_KEY_BYTES} printable characters"));
+    let wrong =
+        || ApiError::BadRequest(format!("Idempotency-Key has 1 to {MAX_KEY_BYTES} printable characters"));
     key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
 }
 
 /// Makes an id of a user's name, which may have other characters.
 fn application_id(name: &str) -> Result<AgentId, ApiError> {
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
     let plain = name.chars().map(|character| if is_plain(character) { character } else { '_' });
     let id: String = APPLICATION_PREFIX.chars().chain(plain).take(MAX_AGENT_ID_BYTES).collect();
     AgentId::new(id).map_err(|error| ApiError::Internal(error.to_string()))
@@ -175,7 +182,8 @@ mod tests {
 
     #[test]
     fn without_a_timestamp_it_happened_now() {
-        let events = read("application/json", r#"{"type":"door","value":true,"source":"hall"}"#).expect("valid");
+        let events =
+            read("application/json", r#"{"type":"door","value":true,"source":"hall"}"#).expect("valid");
         assert_eq!((events[0].time, events[0].source.as_str()), (NOW, "hall"));
         let named = r#"{"type":"t","value":"x","timestamp":"1970-01-01T00:00:01Z"}"#;
         assert_eq!(read("application/json", named).expect("valid")[0].time, TimestampMicros(1_000_000));

@@ -26,7 +26,9 @@ pub(super) async fn post(
 ) -> Result<Json<BatchesAnswer>, ApiError> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if content_type != Some(FRAMES_CONTENT_TYPE) {
-        return Err(ApiError::UnsupportedMediaType(format!("the content type must be {FRAMES_CONTENT_TYPE}")));
+        return Err(ApiError::UnsupportedMediaType(format!(
+            "the content type must be {FRAMES_CONTENT_TYPE}"
+        )));
     }
     let frames = split(&body, state.settings().ingest.max_frame_bytes)?;
     let agent = speaker(&caller, &frames)?;
@@ -45,7 +47,9 @@ fn split(body: &[u8], max_frame_bytes: usize) -> Result<Vec<Vec<u8>>, ApiError> 
     while let Some((length, after)) = rest.split_first_chunk::<LENGTH_BYTES>() {
         let length = u32::from_le_bytes(*length) as usize;
         if length > max_frame_bytes {
-            return Err(ApiError::TooLarge(format!("a frame has at most {max_frame_bytes} bytes, not {length}")));
+            return Err(ApiError::TooLarge(format!(
+                "a frame has at most {max_frame_bytes} bytes, not {length}"
+            )));
         }
         let Some((frame, after)) = after.split_at_checked(length) else {
             return Err(ApiError::BadRequest("the body ends inside a frame".to_owned()));
@@ -91,7 +95,8 @@ mod tests {
     use super::*;
 
     fn body(frames: &[&[u8]]) -> Vec<u8> {
-        let framed = frames.iter().flat_map(|frame| [&(frame.len() as u32).to_le_bytes()[..], frame].concat());
+        let framed =
+            frames.iter().flat_map(|frame| [&(frame.len() as u32).to_le_bytes()[..], frame].concat());
         framed.collect()
     }
 

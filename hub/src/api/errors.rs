@@ -140,7 +140,9 @@ impl From<IngestError> for ApiError {
         match error {
             IngestError::Store(source) => source.into(),
             IngestError::Behind { .. } => later(error.to_string(), BEHIND_RETRY_SECONDS),
-            IngestError::InDoubt(_) => later("the ledger did not confirm; sending again is safe".to_owned(), 1),
+            IngestError::InDoubt(_) => {
+                later("the ledger did not confirm; sending again is safe".to_owned(), 1)
+            }
             IngestError::Stopping => later(error.to_string(), 1),
         }
     }

@@ -7,14 +7,16 @@ use axum::Json;
 use axum::extract::State;
 use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, DateTime, Document, doc};
+use penstock_shared::reading::TimestampMicros;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as JsonValue;
 
+use crate::live::rfc3339_micros;
 use crate::store::{Store, events};
 
 use super::callers::Viewer;
 use super::errors::ApiError;
-use super::params::{Params, parse_limit, parse_time_millis, rfc3339_micros};
+use super::params::{Params, parse_limit, parse_time_millis};
 use super::series::value_of;
 use super::state::ApiState;
 
@@ -42,10 +44,10 @@ pub(super) struct Page {
     next: Option<String>,
 }
 
-/// A reading or an event as REST and WebSocket show it.
+/// A reading or an event, shaped as [`crate::live::event_json`] shapes it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct EventView {
+struct EventView {
     id: String,
     #[serde(rename = "type")]
     event_type: String,
@@ -83,16 +85,6 @@ pub(super) async fn get(
     found.truncate(limit);
     let next = found.last().filter(|_| has_more).map(|last| Place::of(last).to_string());
     Ok(Json(Page { events: found.iter().map(EventView::from_document).collect(), next }))
-}
-
-/// Returns the newest events of a type, newest first, as `GET /events` shows them.
-///
-/// # Errors
-/// When the database fails.
-pub async fn newest(store: &Store, event_type: &str, limit: usize) -> Result<Vec<EventView>, ApiError> {
-    let selection = doc! { "metadata.eventType": event_type };
-    let found = page(store, &selection, (None, None), None, limit).await?;
-    Ok(found.iter().map(EventView::from_document).collect())
 }
 
 fn selection(query: &Query) -> Document {
@@ -199,9 +191,7 @@ impl std::fmt::Display for Place {
 }
 
 impl EventView {
-    /// Reads a document of `events_ts`.
-    #[must_use]
-    pub fn from_document(event: &Document) -> Self {
+    fn from_document(event: &Document) -> Self {
         let empty = Document::new();
         let metadata = event.get_document("metadata").unwrap_or(&empty);
         let text = |name: &str| metadata.get_str(name).unwrap_or_default().to_owned();
@@ -211,8 +201,9 @@ impl EventView {
             event_type: text("eventType"),
             source: text("source"),
             agent: text("agent"),
-            labels: Bson::Document(metadata.get_document("labels").cloned().unwrap_or_default()).into_relaxed_extjson(),
-            time: rfc3339_micros(place.millis * 1000 + i64::from(place.micros)),
+            labels: Bson::Document(metadata.get_document("labels").cloned().unwrap_or_default())
+                .into_relaxed_extjson(),
+            time: rfc3339_micros(TimestampMicros(place.millis * 1000 + i64::from(place.micros))),
             value: value_of(event, "value", "flag", "text"),
             user_id: event.get_str("userId").ok().map(str::to_owned),
             properties: properties.map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into())),

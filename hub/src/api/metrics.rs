@@ -6,11 +6,12 @@ use penstock_shared::metrics::{Figures, Granularity};
 use penstock_shared::reading::TimestampMicros;
 use serde::{Deserialize, Serialize};
 
+use crate::live::rfc3339_millis;
 use crate::store::rollups;
 
 use super::callers::Viewer;
 use super::errors::ApiError;
-use super::params::{Params, parse_time_millis, rfc3339_millis};
+use super::params::{Params, parse_time_millis};
 use super::state::ApiState;
 
 /// The most buckets that one answer has: two weeks of minutes.
@@ -74,7 +75,8 @@ impl Span {
             return Err(ApiError::BadRequest("from must not be after to".to_owned()));
         }
         if (to - from) / granularity.millis() > MAX_BUCKETS {
-            let message = format!("at most {MAX_BUCKETS} buckets at once; ask for a shorter span or longer buckets");
+            let message =
+                format!("at most {MAX_BUCKETS} buckets at once; ask for a shorter span or longer buckets");
             return Err(ApiError::BadRequest(message));
         }
         Ok(Self { granularity, from: from - from.rem_euclid(granularity.millis()), to })

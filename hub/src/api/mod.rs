@@ -9,15 +9,16 @@
 
 pub mod agents;
 pub mod errors;
-pub mod events;
 pub mod serve;
 
 mod application_events;
 mod batches;
 mod callers;
+mod events;
 mod gate;
 mod headers;
 mod health;
+mod live;
 mod metrics;
 mod openapi;
 mod params;
@@ -37,17 +38,16 @@ use axum::routing::{any, get, post};
 
 pub use callers::{Admin, AgentCaller, Caller, Viewer, Writer};
 pub use errors::ApiError;
-pub use state::ApiState;
+pub use state::{ApiState, Stages};
 
 use crate::config::Settings;
 use crate::dashboard;
 
-/// Puts the routes together. `stages` are the routes of other stages, such as the WebSocket.
-pub fn router(state: ApiState, stages: Router<ApiState>) -> Router {
+/// Puts the routes together.
+pub fn router(state: ApiState) -> Router {
     let limits = &state.settings().limits;
     Router::new()
         .merge(routes(state.settings()))
-        .merge(stages)
         .fallback(dashboard::serve)
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .layer(DefaultBodyLimit::max(limits.max_body_bytes))
@@ -71,6 +71,7 @@ fn routes(settings: &Settings) -> Router<ApiState> {
         .route("/api/v1/metrics/{type}", get(metrics::get))
         .route("/api/v1/series", get(series::get))
         .route("/api/v1/events", get(events::get).post(application_events::post))
+        .route("/api/v1/live", get(live::get))
         .route("/api/{*rest}", any(unknown))
 }
 

@@ -5,7 +5,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use chrono::{DateTime, SecondsFormat};
+use chrono::DateTime;
 use serde::de::DeserializeOwned;
 
 use super::errors::ApiError;
@@ -22,9 +22,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let query = Query::<T>::from_request_parts(parts, state).await;
-        query.map(|Query(params)| Self(params)).map_err(|error: QueryRejection| {
-            ApiError::BadRequest(error.body_text())
-        })
+        query
+            .map(|Query(params)| Self(params))
+            .map_err(|error: QueryRejection| ApiError::BadRequest(error.body_text()))
     }
 }
 
@@ -42,7 +42,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
 /// Reads a moment: RFC 3339, or a number of milliseconds since 1970. Returns microseconds.
 pub(super) fn parse_time(name: &str, text: &str) -> Result<i64, ApiError> {
-    let wrong = || ApiError::BadRequest(format!("{name} must be RFC 3339 or milliseconds since 1970, not {text:?}"));
+    let wrong =
+        || ApiError::BadRequest(format!("{name} must be RFC 3339 or milliseconds since 1970, not {text:?}"));
     let micros = match text.parse::<i64>() {
         Ok(millis) => millis.checked_mul(1000).ok_or_else(wrong)?,
         Err(_) => DateTime::parse_from_rfc3339(text).map_err(|_| wrong())?.timestamp_micros(),
@@ -66,18 +67,6 @@ pub(super) fn parse_limit(limit: Option<usize>, default: usize, max: usize) -> R
     }
 }
 
-/// Writes a moment as the API does, with milliseconds.
-pub(super) fn rfc3339_millis(millis: i64) -> String {
-    let time = DateTime::from_timestamp_millis(millis).unwrap_or_default();
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-/// Writes a moment with microseconds.
-pub(super) fn rfc3339_micros(micros: i64) -> String {
-    let time = DateTime::from_timestamp_micros(micros).unwrap_or_default();
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,8 +78,6 @@ mod tests {
         for wrong in ["", "yesterday", "2026-01-01", "9223372036854775807", "1e3"] {
             assert!(matches!(parse_time("from", wrong), Err(ApiError::BadRequest(_))), "{wrong:?}");
         }
-        assert_eq!(rfc3339_millis(1_500), "1970-01-01T00:00:01.500Z");
-        assert_eq!(rfc3339_micros(-1), "1969-12-31T23:59:59.999999Z");
     }
 
     #[test]

@@ -39,5 +39,9 @@ fn validate(report: &AgentReport) -> Result<(), ApiError> {
         && report.epoch.parse::<Epoch>().is_ok_and(|epoch| epoch.to_string() == report.epoch)
         && report.faults.len() <= MAX_FAULTS
         && report.faults.iter().all(|fault| fault.len() <= MAX_FAULT_BYTES);
-    if fits { Ok(()) } else { Err(ApiError::BadRequest("version, epoch or faults are not in order".to_owned())) }
+    if fits {
+        Ok(())
+    } else {
+        Err(ApiError::BadRequest("version, epoch or faults are not in order".to_owned()))
+    }
 }

@@ -7,11 +7,12 @@ use mongodb::bson::{Bson, Document, doc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as JsonValue, json};
 
+use crate::live::rfc3339_millis;
 use crate::store::series;
 
 use super::callers::Viewer;
 use super::errors::ApiError;
-use super::params::{Params, parse_limit, rfc3339_millis};
+use super::params::{Params, parse_limit};
 use super::state::ApiState;
 
 /// The query.
@@ -105,10 +106,10 @@ fn entry(found: &Document) -> Entry {
     }
 }
 
-/// Returns whichever of the three fields is there. JSON has no NaN and no infinities: they become null.
+/// Returns whichever of the three fields is there. JSON has no NaN and no infinities: they become texts.
 pub(super) fn value_of(document: &Document, number: &str, flag: &str, text: &str) -> JsonValue {
     if let Ok(value) = document.get_f64(number) {
-        return json!(value);
+        return if value.is_finite() { json!(value) } else { json!(value.to_string()) };
     }
     match (document.get_bool(flag), document.get_str(text)) {
         (Ok(value), _) => json!(value),

@@ -42,7 +42,8 @@ fn with_cookie(value: &str, seconds: u64, headers: &HeaderMap) -> Response {
     // Behind a proxy that ends TLS; somebody who forges the header only hurts their own cookie.
     let is_https = headers.get("x-forwarded-proto").is_some_and(|protocol| protocol == "https");
     let secure = if is_https { "; Secure" } else { "" };
-    let cookie = format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let cookie =
+        format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     let mut response = StatusCode::NO_CONTENT.into_response();
     match HeaderValue::from_str(&cookie) {
         Ok(cookie) => {

@@ -2,11 +2,34 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use crate::access::{Access, RateLimiter};
 use crate::config::Settings;
 use crate::ingest::Ingest;
+use crate::live::Live;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+
+/// The stages that routes speak to.
+#[derive(Debug)]
+pub struct Stages {
+    /// The configuration.
+    pub settings: Arc<Settings>,
+    /// The database with its collections.
+    pub store: Store,
+    /// Who is calling.
+    pub access: Access,
+    /// The door to the ledger.
+    pub ingest: Ingest,
+    /// The push.
+    pub live: Live,
+    /// The counters.
+    pub telemetry: Arc<Telemetry>,
+    /// True when WebSocket clients must go.
+    pub closing: watch::Receiver<bool>,
+}
 
 /// Shared by all routes; cheap to clone.
 #[derive(Debug, Clone)]
@@ -14,66 +37,60 @@ pub struct ApiState(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    settings: Arc<Settings>,
-    store: Store,
-    ingest: Arc<Ingest>,
-    access: Arc<Access>,
-    telemetry: Arc<Telemetry>,
+    stages: Stages,
     rate_limiter: RateLimiter,
+    websocket_slots: Arc<Semaphore>,
 }
 
 impl ApiState {
-    /// Gathers what the routes need.
+    /// Adds to the stages what the routes share among themselves.
     #[must_use]
-    pub fn new(
-        settings: Arc<Settings>,
-        store: Store,
-        ingest: Arc<Ingest>,
-        access: Arc<Access>,
-        telemetry: Arc<Telemetry>,
-    ) -> Self {
-        let limits = &settings.limits;
+    pub fn new(stages: Stages) -> Self {
+        let limits = &stages.settings.limits;
         let rate_limiter = RateLimiter::new(limits.requests_per_second, limits.burst);
-        Self(Arc::new(Shared { settings, store, ingest, access, telemetry, rate_limiter }))
+        let websocket_slots = Arc::new(Semaphore::new(limits.max_websockets));
+        Self(Arc::new(Shared { stages, rate_limiter, websocket_slots }))
     }
 
-    /// Returns the configuration.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.0.settings
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.stages.settings
     }
 
-    /// Returns the database with its collections.
-    #[must_use]
-    pub fn store(&self) -> &Store {
-        &self.0.store
+    pub(super) fn store(&self) -> &Store {
+        &self.0.stages.store
     }
 
-    /// Returns the door to the ledger.
-    #[must_use]
-    pub fn ingest(&self) -> &Ingest {
-        &self.0.ingest
+    pub(super) fn access(&self) -> &Access {
+        &self.0.stages.access
     }
 
-    /// Returns how long the oldest batch that is not applied has waited.
-    #[must_use]
-    pub fn processing_lag_ms(&self) -> i64 {
-        i64::try_from(self.0.ingest.pending().lag().as_millis()).unwrap_or(i64::MAX)
+    pub(super) fn ingest(&self) -> &Ingest {
+        &self.0.stages.ingest
     }
 
-    /// Returns the door.
-    #[must_use]
-    pub fn access(&self) -> &Access {
-        &self.0.access
+    pub(super) fn live(&self) -> &Live {
+        &self.0.stages.live
     }
 
-    /// Returns the counters.
-    #[must_use]
-    pub fn telemetry(&self) -> &Telemetry {
-        &self.0.telemetry
+    pub(super) fn telemetry(&self) -> &Telemetry {
+        &self.0.stages.telemetry
+    }
+
+    pub(super) fn closing(&self) -> watch::Receiver<bool> {
+        self.0.stages.closing.clone()
     }
 
     pub(super) fn rate_limiter(&self) -> &RateLimiter {
         &self.0.rate_limiter
+    }
+
+    /// Takes one of the places for WebSocket clients; none when all are taken.
+    pub(super) fn websocket_slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.websocket_slots).try_acquire_owned().ok()
+    }
+
+    /// Returns how long the oldest batch that is not applied has waited.
+    pub(super) fn processing_lag_ms(&self) -> i64 {
+        i64::try_from(self.ingest().pending().lag().as_millis()).unwrap_or(i64::MAX)
     }
 }

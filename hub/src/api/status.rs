@@ -55,7 +55,7 @@ pub(super) async fn get(_: Viewer, State(state): State<ApiState>) -> Result<Json
     let publish_to_push = &state.telemetry().publish_to_push;
     let reporting = agents.iter().filter(|agent| agent.state != AgentState::Silent);
     Ok(Json(Status {
-        arriving_per_second: reporting.map(|agent| agent.received_per_second).sum(),
+        arriving_per_second: reporting.fold(0.0, |sum, agent| sum + agent.received_per_second),
         stored_last_day: sums.values().map(|sums| sums.last_day.count).sum(),
         books: Books::of(&agents),
         publish_to_push_ms: PublishToPush {

@@ -65,7 +65,8 @@ pub(super) async fn get(
     State(state): State<ApiState>,
     Params(query): Params<Query>,
 ) -> Result<Json<Summary>, ApiError> {
-    let wanted: Option<Vec<&str>> = query.types.as_deref().map(|types| types.split(',').map(str::trim).collect());
+    let wanted: Option<Vec<&str>> =
+        query.types.as_deref().map(|types| types.split(',').map(str::trim).collect());
     let catalogue = catalogue(state.store(), wanted.as_deref()).await?;
     let names: Vec<&str> = catalogue.iter().filter_map(|entry| entry.get_str("_id").ok()).collect();
     let sums = recent_sums(state.store(), &names, TimestampMicros::now()).await?;
@@ -92,7 +93,8 @@ async fn catalogue(store: &Store, wanted: Option<&[&str]>) -> Result<Vec<Documen
         "units": { "$addToSet": "$labels.unit" },
         "newest": { "$max": "$lastTime" },
     };
-    let shape = doc! { "sources": { "$size": "$sources" }, "units": { "$slice": ["$units", 2] }, "newest": 1 };
+    let shape =
+        doc! { "sources": { "$size": "$sources" }, "units": { "$slice": ["$units", 2] }, "newest": 1 };
     let pipeline = [
         doc! { "$match": filter },
         doc! { "$group": group },

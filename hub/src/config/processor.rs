@@ -10,7 +10,7 @@ pub struct ProcessorSettings {
     /// How long a partition stays with a hub that no longer answers.
     pub lease: Duration,
     /// The most readings that are applied at once.
-    pub group_readings: usize,
+    pub group_readings: u32,
     /// How long an applied batch stays in the ledger.
     pub ledger_grace: Duration,
 }

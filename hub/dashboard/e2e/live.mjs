@@ -202,7 +202,12 @@ async function desktop(browser) {
     .getByTestId('empty-state')
     .isVisible()
     .catch(() => false);
-  if (isFirst) await shoot(page, 'empty');
+  if (isFirst) {
+    const line = await page.getByTestId('empty-state').locator('code').innerText();
+    claim(/^mosquitto_pub -h \S+ -p \d+ /.test(line), 'an empty page says how to send the first reading', line);
+    await nothingSerious(page, 'the empty page');
+    await shoot(page, 'empty');
+  }
 
   const card = await theChartMoves(page);
   await pausingHolds(page, card);

@@ -1,4 +1,5 @@
-import { PRESETS, showPreset, useRange } from './range';
+import { PRESETS } from './range';
+import { showPreset, useRange } from './rangeAddress';
 
 export function RangePicker() {
   const range = useRange();

@@ -1,9 +1,7 @@
 /** The span that charts show: the last so-and-so long, or from one moment to another. */
 
-import { useMemo } from 'react';
 import type { Granularity } from '../api/shapes';
 import { MILLIS } from '../store/buckets';
-import { setParameters, useRoute } from './route';
 
 export const PRESETS = [
   { key: '15m', label: '15 m', span: 15 * 60_000 },
@@ -28,16 +26,6 @@ export function parseRange(parameters: URLSearchParams): Range {
   const preset = PRESETS.find(({ key }) => key === parameters.get('range')) ?? DEFAULT;
   return { kind: 'last', key: preset.key, span: preset.span };
 }
-
-export function useRange(): Range {
-  const { parameters } = useRoute();
-  const [from, to, range] = [parameters.get('from'), parameters.get('to'), parameters.get('range')];
-  return useMemo(() => parseRange(parameters), [from, to, range]);
-}
-
-export const showPreset = (key: PresetKey): void => setParameters({ range: key, from: null, to: null });
-export const zoomTo = (from: number, to: number): void => setParameters({ from: Math.round(from), to: Math.round(to) });
-export const zoomBack = (): void => setParameters({ from: null, to: null });
 
 /** The buckets that suit a span: short enough to show its shape, long enough to stay light. */
 export function suitedGranularity(span: number): Granularity {

@@ -38,6 +38,8 @@ export type Resource = 'status' | 'summary' | 'agents';
 
 export interface State {
   link: LinkState;
+  /** Since when there is no connection; null while there is one. */
+  linkLostAt: number | null;
   /** When the hub last said something over the WebSocket, by the hub's clock. */
   lastMessageAt: number | null;
   /** Time of the newest reading on the page. */
@@ -63,6 +65,7 @@ export const EMPTY_SERIES: Series = { buckets: [], late: [], liveFrom: Infinity,
 export function initialState(clock: number): State {
   return {
     link: 'connecting',
+    linkLostAt: null,
     lastMessageAt: null,
     newest: null,
     delayMs: null,

@@ -51,7 +51,8 @@ export class Store implements Listener {
 
   link(link: LinkState): void {
     this.flush();
-    this.change({ link });
+    const lostAt = this.live.linkLostAt ?? (link === 'lost' ? this.surroundings.now() : null);
+    this.change({ link, linkLostAt: link === 'open' ? null : lostAt });
   }
 
   tick(): void {

@@ -1,7 +1,7 @@
 import { hub } from '../../api/hub';
 import { BigChart } from '../../chart/BigChart';
 import { plural } from '../../format/number';
-import { useRange } from '../../shell/range';
+import { useRange } from '../../shell/rangeAddress';
 import { useRoute } from '../../shell/route';
 import { useFetched, useShown } from '../../store/hooks';
 import { Breadcrumb } from './Breadcrumb';

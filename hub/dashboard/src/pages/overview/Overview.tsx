@@ -1,6 +1,7 @@
 import { useRef } from 'react';
 import { addressOf, setParameters, useRoute } from '../../shell/route';
-import { suitedGranularity, useRange } from '../../shell/range';
+import { suitedGranularity } from '../../shell/range';
+import { useRange } from '../../shell/rangeAddress';
 import { plural } from '../../format/number';
 import { Link } from '../../shell/Link';
 import { useShown } from '../../store/hooks';

@@ -47,7 +47,7 @@ use books::{Books, BooksState};
 use dead_letters::DeadLetters;
 use quarantine::Quarantine;
 use segment::Segment;
-use state_file::StateFile;
+use state_file::{Note, StateFile};
 use watchdog::Watchdog;
 use write::Writer;
 
@@ -76,6 +76,7 @@ struct Shared {
     /// Segments with unreadable commits: they go to the quarantine instead of being removed.
     damaged: Mutex<BTreeSet<CommitNumber>>,
     state_file: Mutex<StateFileClock>,
+    note: Note,
     books: Mutex<Books>,
     dead_letters: Mutex<DeadLetters>,
     quarantine: Quarantine,
@@ -232,6 +233,15 @@ impl Shared {
     fn clear_fault(&self, fault: Fault) {
         if locked(&self.faults).remove(&fault).is_some() {
             tracing::info!(?fault, "buffer fault passed");
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Not needed for safety: it spares the hub the commits that it has confirmed since the last writing.
+        if let Err(error) = self.persist_books() {
+            tracing::warn!(%error, "buffer state not written at the end");
         }
     }
 }

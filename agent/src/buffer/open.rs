@@ -17,9 +17,9 @@ use super::error::BufferError;
 use super::quarantine::Quarantine;
 use super::segment::{Segment, SegmentError};
 use super::settings::BufferSettings;
-use super::state_file::StateFile;
+use super::state_file::{Note, StateFile};
 use super::watchdog::{Watchdog, exit_for_restart};
-use super::write::{MAX_SEGMENT_COMMITS, Writer};
+use super::write::{MAX_SEGMENT_COMMITS, Noted, Writer};
 use super::{Buffer, Fault, Shared, StateFileClock, disk, locked, seal, segment_dirs};
 
 /// Quarantined segments may take this part of the quota.
@@ -39,7 +39,13 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
     }
     .map_err(BufferError::disk(&dir))?;
     let fresh = state.is_none();
-    let books = Books::new(state.unwrap_or_else(BooksState::fresh));
+    let mut state = state.unwrap_or_else(BooksState::fresh);
+    let note = Note::open(&dir.join("state")).map_err(BufferError::disk(&dir))?;
+    if let Some(noted) = note.read::<Noted>().filter(|noted| noted.epoch == state.epoch && noted.last > state.last) {
+        state.last = noted.last;
+        state.totals = noted.totals;
+    }
+    let books = Books::new(state);
     let watchdog = Watchdog::start(settings.flush_timeout, exit_for_restart).map_err(BufferError::disk(&dir))?;
     let shared = Shared {
         writer: Mutex::new(Writer::new(None).map_err(BufferError::disk(&dir))?),
@@ -47,6 +53,7 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
         registry: Mutex::new(BTreeMap::new()),
         damaged: Mutex::new(BTreeSet::new()),
         state_file: Mutex::new(StateFileClock { file: state_file, written_at: Instant::now() }),
+        note,
         books: Mutex::new(books),
         dead_letters: Mutex::new(DeadLetters::new(dir.join("dead-letters"), settings.dead_letter_bytes)),
         quarantine: Quarantine::new(dir.join("quarantine"), settings.quota_bytes / QUARANTINE_PART),
@@ -235,25 +242,44 @@ impl Shared {
         if !empty {
             self.note_hole(known.unwrap_or(0), first, info.readings_before);
         }
-        let info = if empty { SegmentInfo { first, ..empty_after(first.previous(), state_totals, info.bytes) } } else { info };
-        let (last, totals) = (info.last, info.end);
+        let info = if empty {
+            // Empty although commits from here on are known: what they held is the difference to the one before.
+            let confirmed_readings = self.books().state.confirmed_readings;
+            let readings = match state_last < first {
+                true => state_totals.readings,
+                false => known.unwrap_or(0).max(confirmed_readings),
+            };
+            empty_after(first.previous(), Totals { readings, ..state_totals }, info.bytes)
+        } else {
+            info
+        };
+        self.book_active(info, state_last, state_totals);
+        Ok(segment)
+    }
+
+    /// Books the active segment; what the state or the note knows of beyond it was acknowledged and is gone.
+    fn book_active(&self, info: SegmentInfo, known_last: CommitNumber, known: Totals) {
         let mut books = self.books();
+        let (last, end) = (info.last, info.end);
         books.segments.push_back(info);
-        if last >= state_last {
+        if last > known_last || (last == known_last && end.readings >= known.readings) {
             books.state.last = last;
-            if !empty {
-                books.state.totals = totals;
-            }
-        } else if first <= state_last {
-            let lost = state_totals.readings.saturating_sub(totals.readings);
-            tracing::error!(first = last.0 + 1, last = state_last.0, readings = lost, "acknowledged commits are gone");
-            books.lose(last.next(), state_last, lost, GapReason::Quarantined);
-            if let Some(active) = books.segments.back_mut() {
-                active.last = state_last;
-                active.end = state_totals;
-            }
+            books.state.totals = end;
+            return;
         }
-        Ok(Arc::clone(&segment))
+        if last < known_last {
+            let readings = known.readings.saturating_sub(end.readings);
+            tracing::error!(first = last.0 + 1, last = known_last.0, readings, "acknowledged commits are gone");
+            books.lose(last.next(), known_last, readings, GapReason::Quarantined);
+            let text = format!("commits {} to {known_last} are damaged or gone", last.next());
+            drop(books);
+            self.set_fault(Fault::Quarantine, text);
+            books = self.books();
+        }
+        if let Some(active) = books.segments.back_mut() {
+            active.last = known_last;
+            active.end = known;
+        }
     }
 
     /// Skips every number that a damaged active segment may have used: one used twice would be taken for a repeat.

@@ -28,11 +28,6 @@ impl Quarantine {
         self.keep_within_limit()
     }
 
-    /// Returns how many segments are in.
-    pub(super) fn count(&self) -> usize {
-        std::fs::read_dir(&self.dir).map_or(0, Iterator::count)
-    }
-
     fn keep_within_limit(&self) -> io::Result<()> {
         let mut names: Vec<_> = std::fs::read_dir(&self.dir)?.flatten().map(|entry| entry.path()).collect();
         names.sort();

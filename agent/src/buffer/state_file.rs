@@ -4,6 +4,9 @@
 //! A torn write spoils only the slot that was obsolete anyway. In-place writes need no room, so that the state can
 //! be written on a full disk, where a rename of a fresh file could not.
 //!
+//! Behind them lies a note of the last commit, written with every commit and never fsynced. It survives a crash of the
+//! program, and tells when sled recovers less than it had: a number must not be used twice.
+//!
 //! A slot: length as 4 little-endian bytes, sequence as 8, postcard of the state, XXH3-64 of all that as 8.
 
 use std::fs::File;
@@ -23,6 +26,10 @@ const SEQUENCE_BYTES: usize = 8;
 const CHECKSUM_BYTES: usize = 8;
 const PREFIX_BYTES: usize = LENGTH_BYTES + SEQUENCE_BYTES;
 
+const NOTE_OFFSET: u64 = 2 * SLOT_BYTES as u64;
+const NOTE_BYTES: usize = 64;
+const FILE_BYTES: usize = 2 * SLOT_BYTES + NOTE_BYTES;
+
 /// A state of type `T` in two slots.
 pub(super) struct StateFile<T> {
     file: File,
@@ -35,10 +42,10 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
     pub(super) fn open(path: &Path) -> io::Result<(Self, Option<T>)> {
         let fresh = !path.exists();
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        if file.metadata()?.len() < 2 * SLOT_BYTES as u64 {
+        if file.metadata()?.len() < FILE_BYTES as u64 {
             // Real zeros and not a hole: the room must be there when the disk is full.
             let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-            file.write_all_at(&vec![0; 2 * SLOT_BYTES - length], length as u64)?;
+            file.write_all_at(&vec![0; FILE_BYTES - length], length as u64)?;
             file.sync_all()?;
         }
         if fresh {
@@ -73,6 +80,38 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
     }
 }
 
+/// The note behind the slots; a handle of its own, so that the committer waits for nobody.
+pub(super) struct Note {
+    file: File,
+}
+
+impl Note {
+    /// Opens the note of a state file that is there.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::options().read(true).write(true).open(path)? })
+    }
+
+    /// Overwrites the note, without waiting for the disk.
+    pub(super) fn write(&self, note: &impl Serialize) -> io::Result<()> {
+        let mut bytes = postcard::to_extend(note, Vec::with_capacity(NOTE_BYTES)).map_err(io::Error::other)?;
+        bytes.resize(NOTE_BYTES - CHECKSUM_BYTES, 0);
+        let checksum = xxh3_64(&bytes);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        self.file.write_all_at(&bytes, NOTE_OFFSET)
+    }
+
+    /// Reads the note; none when it was never written or is torn.
+    pub(super) fn read<N: DeserializeOwned>(&self) -> Option<N> {
+        let mut bytes = [0; NOTE_BYTES];
+        self.file.read_exact_at(&mut bytes, NOTE_OFFSET).ok()?;
+        let (content, checksum) = bytes.split_at(NOTE_BYTES - CHECKSUM_BYTES);
+        if xxh3_64(content).to_le_bytes() != checksum {
+            return None;
+        }
+        postcard::from_bytes(content).ok()
+    }
+}
+
 const fn slot_offset(sequence: u64) -> u64 {
     (sequence % 2) * SLOT_BYTES as u64
 }
@@ -104,6 +143,19 @@ mod tests {
             file.write(&state).unwrap();
             assert_eq!(StateFile::<u64>::open(&path).unwrap().1, Some(state));
         }
+    }
+
+    #[test]
+    fn a_note_comes_back_and_disturbs_no_slot() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let (mut file, _) = StateFile::<u64>::open(&path).unwrap();
+        let note = Note::open(&path).unwrap();
+        assert_eq!(note.read::<u64>(), None);
+        note.write(&u64::MAX).unwrap();
+        file.write(&1).unwrap();
+        assert_eq!(Note::open(&path).unwrap().read(), Some(u64::MAX));
+        assert_eq!(StateFile::<u64>::open(&path).unwrap().1, Some(1));
     }
 
     #[test]

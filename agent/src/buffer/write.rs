@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use penstock_shared::batch::GapReason;
-use penstock_shared::id::CommitNumber;
+use penstock_shared::id::{CommitNumber, Epoch};
 use penstock_shared::reading::{Reading, TimestampMicros, Value};
+use serde::{Deserialize, Serialize};
 
 use super::books::SegmentInfo;
 use super::entry::{Encoder, Totals};
@@ -55,6 +56,14 @@ impl Writer {
     pub(super) fn new(active: Option<Arc<Segment>>) -> std::io::Result<Self> {
         Ok(Self { encoder: Encoder::new()?, active, free_space_at: None, reopen_at: None })
     }
+}
+
+/// What is noted beside sled of every group.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Noted {
+    pub(super) epoch: Epoch,
+    pub(super) last: CommitNumber,
+    pub(super) totals: Totals,
 }
 
 struct Encoded {
@@ -119,6 +128,10 @@ impl Shared {
             }
             active.make_durable()
         })?;
+        if let Some(newest) = encoded.last() {
+            let noted = Noted { epoch: self.books().state.epoch, last: newest.number, totals: newest.totals };
+            self.note.write(&noted).map_err(SegmentError::disk(dir))?;
+        }
         let mut books = self.books();
         for commit in &encoded {
             books.appended(commit.number, commit.totals, group.received_at);

@@ -61,7 +61,6 @@ fn a_damaged_active_segment_never_lets_a_number_be_used_twice() {
     world.close();
     overwrite(&world.segment_dir(1).join("db"), 0, 1 << 20);
     world.reopen();
-    assert_eq!(quarantined(&world), 1);
     let number = world.append(1);
     assert!(number > last);
     world.assert_balanced();
@@ -70,6 +69,20 @@ fn a_damaged_active_segment_never_lets_a_number_be_used_twice() {
     assert_eq!(run.commits[0].commit.number, number);
     assert_eq!(run.gaps.last().unwrap().reason, GapReason::Quarantined);
     assert_eq!(run.gaps.last().unwrap().last, number.previous());
+}
+
+#[test]
+fn an_active_segment_that_sled_cannot_open_is_set_aside() {
+    let mut world = World::small(FullPolicy::DropOldest);
+    world.fill_segments(2);
+    world.buffer().append(&noise()).unwrap();
+    let (last, _) = world.buffer().newest();
+    world.close();
+    std::fs::write(world.segment_dir(1).join("conf"), b"segment_size: what? version: 0.34").unwrap();
+    world.reopen();
+    assert_eq!(quarantined(&world), 1);
+    assert!(world.append(1) > last);
+    world.assert_balanced();
 }
 
 #[test]

@@ -13,7 +13,8 @@ pub(super) const EVERYTHING: ReadLimits =
     ReadLimits { readings: usize::MAX, readings_cap: usize::MAX, bytes_cap: usize::MAX, commits: usize::MAX };
 
 pub(super) struct World {
-    pub(super) dir: TempDir,
+    /// Removed with the world.
+    _dir: TempDir,
     pub(super) settings: BufferSettings,
     buffer: Option<Buffer>,
 }
@@ -29,7 +30,7 @@ impl World {
         settings.min_free_bytes = 0;
         change(&mut settings);
         let buffer = Some(Buffer::open(settings.clone()).unwrap());
-        Self { dir, settings, buffer }
+        Self { _dir: dir, settings, buffer }
     }
 
     /// A buffer of about six small segments.
@@ -98,9 +99,11 @@ impl World {
     }
 
     pub(super) fn assert_balanced(&self) {
+        // Reading comes first: it finds the damage that the counts then tell.
+        let on_disk = self.readings_on_disk();
         let counts = self.buffer().counts();
         assert!(counts.is_balanced(), "{counts:?}");
-        assert_eq!(counts.buffered, self.readings_on_disk(), "{counts:?}");
+        assert_eq!(counts.buffered, on_disk, "{counts:?}");
     }
 }
 

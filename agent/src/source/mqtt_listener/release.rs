@@ -44,10 +44,10 @@ where
             Decoded::Publish(publish, ..) if publish.qos == QoS::ExactlyOnce => {
                 self.open.borrow_mut().extend(publish.packet_id);
             }
-            Decoded::Packet(Packet::PublishRelease { packet_id }, _) => {
-                if !self.open.borrow_mut().remove(packet_id) {
-                    return Ok(Some(Encoded::Packet(Packet::PublishComplete { packet_id: *packet_id })));
-                }
+            Decoded::Packet(Packet::PublishRelease { packet_id }, _)
+                if !self.open.borrow_mut().remove(packet_id) =>
+            {
+                return Ok(Some(Encoded::Packet(Packet::PublishComplete { packet_id: *packet_id })));
             }
             _ => {}
         }

@@ -26,6 +26,7 @@ function world() {
   const timers = new Set<{ due: number; act: () => void }>();
   const heard: ServerMessage[] = [];
   const links: LinkState[] = [];
+  const left: string[] = [];
   let now = 0;
   const client = new LiveClient(
     {
@@ -41,7 +42,11 @@ function world() {
       },
       random: () => 0.5,
     },
-    { message: (message) => heard.push(message), link: (state) => links.push(state) },
+    {
+      message: (message) => heard.push(message),
+      link: (state) => links.push(state),
+      left: (channel) => left.push(channel),
+    },
   );
   const pass = (milliseconds: number) => {
     now += milliseconds;
@@ -51,7 +56,7 @@ function world() {
     }
   };
   const socket = () => sockets.at(-1) as FakeSocket;
-  return { client, sockets, heard, links, pass, socket };
+  return { client, sockets, heard, links, left, pass, socket };
 }
 
 const C = 'temperature:minute';
@@ -122,7 +127,7 @@ describe('the live client', () => {
   });
 
   it('subscribes a shared channel once and ends it a while after the last wish', () => {
-    const { client, socket, pass } = world();
+    const { client, socket, left, pass } = world();
     client.start();
     socket().onopen?.();
     const releases = [client.acquire(C), client.acquire(C)];
@@ -130,6 +135,7 @@ describe('the live client', () => {
     expect(socket().sent).toEqual([{ type: 'subscribe', channel: C }]);
     pass(5_000);
     expect(socket().sent.at(-1)).toEqual({ type: 'unsubscribe', channel: C });
+    expect(left).toEqual([C]);
   });
 
   it('keeps the subscription when the channel is wanted again in time', () => {

@@ -28,6 +28,8 @@ export interface Surroundings {
 export interface Listener {
   message(message: ServerMessage): void;
   link(state: LinkState): void;
+  /** Nobody wants the channel any more; what is known of it grows old from now on. */
+  left(channel: string): void;
 }
 
 /** A channel stays subscribed a little longer than it is wanted, so that going back to a page shows it at once. */
@@ -108,6 +110,7 @@ export class LiveClient {
     subscription.cancelLinger = this.surroundings.after(LINGER_MS, () => {
       this.subscriptions.delete(channel);
       this.say('unsubscribe', channel);
+      this.listener.left(channel);
     });
   }
 

@@ -53,19 +53,27 @@ export function withSnapshot(
   items: LiveBucket[],
   granularity: Granularity,
   now: number,
+  generation: number,
 ): Series {
   const fresh = inOrder(items.map(fromLive));
   const spanStart =
     Math.floor((now - SNAPSHOT_SPAN[granularity]) / MILLIS[granularity]) * MILLIS[granularity] + MILLIS[granularity];
   const liveFrom = Math.min(spanStart, fresh[0]?.start ?? Infinity);
   const older = (series?.buckets ?? []).filter((bucket) => bucket.start < liveFrom);
-  return { buckets: [...older, ...fresh], late: [], liveFrom, generation: (series?.generation ?? 0) + 1 };
+  return { buckets: [...older, ...fresh], late: [], liveFrom, reach: series?.reach ?? 0, generation };
 }
 
 function withLate(late: readonly LateChange[], start: number, now: number): readonly LateChange[] {
   const last = late.findLast((change) => change.start === start);
   if (last && now - last.at < LATE_AGAIN_MS) return late;
   return [...late.filter((change) => change.start !== start), { start, at: now }].slice(-LATE_KEPT);
+}
+
+/** Drops what lies further back than anyone looks, so that a page that stays open for weeks does not grow. */
+function dropOld(buckets: Bucket[], span: number): void {
+  const newest = buckets.at(-1)?.start ?? 0;
+  const kept = lowerBound(buckets, newest - span);
+  if (kept > 0) buckets.splice(0, kept);
 }
 
 /** Takes an update: the bucket replaces the one with the same start, wherever it stands. */
@@ -77,6 +85,8 @@ export function withUpdate(series: Series | undefined, bucket: Bucket, granulari
   buckets.splice(index, buckets[index]?.start === bucket.start ? 1 : 0, bucket);
   // The bucket before the open one still fills for a moment after the edge; that is not late.
   const isLate = bucket.start < now - 3 * MILLIS[granularity];
+  const isAppended = buckets.length > before.buckets.length && index === buckets.length - 1;
+  if (isAppended) dropOld(buckets, Math.max(before.reach, SNAPSHOT_SPAN[granularity]) + MILLIS[granularity]);
   return { ...before, buckets, late: isLate ? withLate(before.late, bucket.start, now) : before.late };
 }
 
@@ -94,5 +104,7 @@ export function withHistory(series: Series, asked: Series, history: Bucket[], fr
     const isNewer = isTouched && bucket.count >= (merged.get(bucket.start)?.count ?? 0);
     if (isOutside || isNewer) merged.set(bucket.start, bucket);
   }
-  return { ...series, buckets: [...merged.values()].sort((a, b) => a.start - b.start) };
+  const buckets = [...merged.values()].sort((a, b) => a.start - b.start);
+  const newest = Math.max(to, buckets.at(-1)?.start ?? 0);
+  return { ...series, buckets, reach: Math.max(series.reach, newest - from) };
 }

@@ -16,6 +16,7 @@ class Draft {
   private tails: Map<string, Tail> | null = null;
   private agents: Map<string, Agent> | null = null;
   private refusals: Map<string, string> | null = null;
+  private snapshots: number;
   private newest: number | null;
   private delayMs: number | null;
 
@@ -23,6 +24,7 @@ class Draft {
     private readonly state: State,
     private readonly now: number,
   ) {
+    this.snapshots = state.snapshots;
     this.newest = state.newest;
     this.delayMs = state.delayMs;
   }
@@ -51,18 +53,21 @@ class Draft {
   }
 
   private snapshot(channel: string, items: unknown[]): void {
+    this.snapshots += 1;
     if (this.state.refusals.has(channel)) (this.refusals ??= new Map(this.state.refusals)).delete(channel);
     if (channel === AGENTS) {
       this.agents = new Map((items as Agent[]).map((agent) => [agent.agent, agent]));
     } else if (channel.startsWith('events:') && !granularityOf(channel)) {
       this.tails ??= new Map(this.state.tails);
-      const generation = (this.tails.get(channel)?.generation ?? 0) + 1;
-      this.tails.set(channel, { readings: newestFirst(items as Reading[]), generation });
+      this.tails.set(channel, { readings: newestFirst(items as Reading[]), generation: this.snapshots });
     } else {
       const granularity = granularityOf(channel);
       if (!granularity) return;
       const series = (this.series ??= new Map(this.state.series));
-      series.set(channel, withSnapshot(series.get(channel), items as LiveBucket[], granularity, this.now));
+      series.set(
+        channel,
+        withSnapshot(series.get(channel), items as LiveBucket[], granularity, this.now, this.snapshots),
+      );
       for (const item of items as LiveBucket[]) this.noteNewest(item.newest, false);
     }
   }
@@ -96,6 +101,7 @@ class Draft {
     return {
       ...this.state,
       lastMessageAt: this.now,
+      snapshots: this.snapshots,
       newest: this.newest,
       delayMs: this.delayMs,
       series: this.series ?? this.state.series,

@@ -21,7 +21,9 @@ export interface Series {
   late: readonly LateChange[];
   /** The start of the span that the channel's snapshot covers; before it, history has been asked for or not. */
   liveFrom: number;
-  /** Grows with every snapshot, so that whoever asked for history asks again. */
+  /** How far back the page has looked, in milliseconds; what is older is dropped as time goes on. */
+  reach: number;
+  /** The number of its snapshot, so that whoever asked for history asks again. */
   generation: number;
 }
 
@@ -29,7 +31,7 @@ export interface Series {
 export interface Tail {
   /** Newest first, each once. */
   readings: readonly Reading[];
-  /** Grows with every snapshot: what was stored before it has to be asked for. */
+  /** The number of its snapshot: what was stored before it has to be asked for. */
   generation: number;
 }
 
@@ -48,6 +50,8 @@ export interface State {
   delayMs: number | null;
   /** The page's clock; it stands still while the page is paused. */
   clock: number;
+  /** Snapshots that have arrived, of all channels. */
+  snapshots: number;
   series: ReadonlyMap<string, Series>;
   tails: ReadonlyMap<string, Tail>;
   agents: ReadonlyMap<string, Agent> | null;
@@ -60,7 +64,7 @@ export interface State {
   needsLogin: boolean;
 }
 
-export const EMPTY_SERIES: Series = { buckets: [], late: [], liveFrom: Infinity, generation: 0 };
+export const EMPTY_SERIES: Series = { buckets: [], late: [], liveFrom: Infinity, reach: 0, generation: 0 };
 
 export function initialState(clock: number): State {
   return {
@@ -70,6 +74,7 @@ export function initialState(clock: number): State {
     newest: null,
     delayMs: null,
     clock,
+    snapshots: 0,
     series: new Map(),
     tails: new Map(),
     agents: null,

@@ -185,6 +185,38 @@ describe('the store', () => {
     ).toEqual(['3', '2', '1']);
   });
 
+  it('forgets a channel that is no longer followed', () => {
+    const { store, hear, averages } = world();
+    hear(snapshot(bucket(0, 1)));
+    store.left(C);
+    expect(averages()).toBeUndefined();
+  });
+
+  it('numbers every snapshot anew, also of a channel that was forgotten', () => {
+    const { store, hear } = world();
+    hear(snapshot());
+    store.left(C);
+    hear(snapshot());
+    expect(store.known().series.get(C)?.generation).toBe(2);
+  });
+
+  it('drops what lies further back than anyone has looked', () => {
+    const { hear, averages, clock } = world();
+    hear(snapshot(bucket(-59, 1), bucket(0, 2)));
+    clock.now += 10 * MINUTE;
+    hear(update(10, 3));
+    expect(averages()).toEqual([2, 3]);
+  });
+
+  it('keeps history that someone has looked at', () => {
+    const { store, hear, averages } = world();
+    hear(snapshot(bucket(0, 2)));
+    const asked = store.known().series.get(C) ?? EMPTY_SERIES;
+    store.history(C, asked, [{ start: NOON - 300 * MINUTE, ...figures(1) }], NOON - 360 * MINUTE, NOON);
+    hear(update(10, 3));
+    expect(averages()).toEqual([1, 2, 3]);
+  });
+
   it('remembers why the hub does not serve a channel until it does', () => {
     const { store, hear } = world();
     hear({ type: 'error', channel: C, message: 'too many channels' });

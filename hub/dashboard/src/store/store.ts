@@ -55,6 +55,17 @@ export class Store implements Listener {
     this.change({ link, linkLostAt: link === 'open' ? null : lostAt });
   }
 
+  /** Forgets a channel that is no longer followed: what is not updated must not be shown as if it were. */
+  left(channel: string): void {
+    this.flush();
+    const { live } = this;
+    this.change({
+      series: without(live.series, channel),
+      tails: without(live.tails, channel),
+      refusals: without(live.refusals, channel),
+    });
+  }
+
   tick(): void {
     this.change({ clock: this.surroundings.now() });
   }
@@ -141,6 +152,13 @@ function isFirstSight(frozen: State, message: ServerMessage): boolean {
     !frozen.tails.has(message.channel) &&
     !(message.channel === 'agents' && frozen.agents)
   );
+}
+
+function without<T>(map: ReadonlyMap<string, T>, key: string): ReadonlyMap<string, T> {
+  if (!map.has(key)) return map;
+  const copy = new Map(map);
+  copy.delete(key);
+  return copy;
 }
 
 function onlyMissing(frozen: State, part: Partial<State>): Partial<State> {

@@ -34,19 +34,28 @@ pub(super) async fn make_primary(
     let client = direct_client(port)?;
     let deadline = Instant::now() + patience;
     loop {
-        match hello(&client).await {
-            Ok(answer) if answer.get_bool("isWritablePrimary").unwrap_or(false) => return Ok(()),
-            Ok(_) => configure(&client, port).await?,
-            Err(error) if is_not_reachable(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
+        let failure = match step(&client, port).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => None,
+            // It is starting up, or dropped its connections because its state changed.
+            Err(error) => Some(error),
+        };
         if Instant::now() >= deadline {
-            return Err(MongodError::NotReady(patience));
+            return Err(failure.map_or(MongodError::NotReady(patience), MongodError::Command));
         }
         if let Ok(status) = tokio::time::timeout(ASK_INTERVAL, process.ended()).await {
             return Err(MongodError::Ended { status, log: data_dir.log_tail() });
         }
     }
+}
+
+/// Brings the replica set one step nearer to having a primary; tells whether it has one.
+async fn step(client: &Client, port: u16) -> Result<bool, Error> {
+    let is_primary = hello(client).await?.get_bool("isWritablePrimary").unwrap_or(false);
+    if !is_primary {
+        configure(client, port).await?;
+    }
+    Ok(is_primary)
 }
 
 /// Asks mongod to reopen its log, which was moved away.
@@ -73,7 +82,7 @@ async fn admin(client: &Client, command: Document) -> Result<Document, Error> {
     client.database("admin").run_command(command).await
 }
 
-async fn configure(client: &Client, port: u16) -> Result<(), MongodError> {
+async fn configure(client: &Client, port: u16) -> Result<(), Error> {
     let host = format!("127.0.0.1:{port}");
     let current = match admin(client, doc! { "replSetGetConfig": 1 }).await {
         Ok(answer) => answer.get_document("config").cloned().unwrap_or_default(),
@@ -81,12 +90,11 @@ async fn configure(client: &Client, port: u16) -> Result<(), MongodError> {
             let members = vec![doc! { "_id": 0, "host": &host }];
             let initiate = doc! { "replSetInitiate": { "_id": NAME, "members": members } };
             return match admin(client, initiate).await {
-                Err(error) if code_of(&error) != Some(ALREADY_INITIALIZED) => Err(error.into()),
+                Err(error) if code_of(&error) != Some(ALREADY_INITIALIZED) => Err(error),
                 _ => Ok(()),
             };
         }
-        // It is starting up and will answer a moment later.
-        Err(_) => return Ok(()),
+        Err(error) => return Err(error),
     };
     let members = current.get_array("members").ok();
     let member = members.and_then(|members| members.first()).and_then(|member| member.as_document());
@@ -106,8 +114,4 @@ fn code_of(error: &Error) -> Option<i32> {
         ErrorKind::Command(command) => Some(command.code),
         _ => None,
     }
-}
-
-fn is_not_reachable(error: &Error) -> bool {
-    !matches!(error.kind.as_ref(), ErrorKind::Authentication { .. } | ErrorKind::InvalidArgument { .. })
 }

@@ -86,11 +86,14 @@ async fn a_port_that_was_taken_meanwhile_is_replaced_in_the_replica_set() {
     assert_eq!(write_and_count(&first_uri).await.expect("written"), 1);
     first.stop().await;
     let port = DataDir::open(&settings.data_dir).expect("directory").remembered_port().expect("kept");
-    let _squatter = std::net::TcpListener::bind(("127.0.0.1", port)).expect("the port is free again");
+    let squatter = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free again");
+    // mongod looks who listens where it used to; one that never answers would cost it half a minute.
+    let squatting = tokio::spawn(async move { while squatter.accept().await.is_ok() {} });
     let second = ManagedMongod::start(&settings).await.expect("starts elsewhere");
     assert_ne!(second.uri(), first_uri);
     assert_eq!(write_and_count(second.uri()).await.expect("written"), 2);
     second.stop().await;
+    squatting.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

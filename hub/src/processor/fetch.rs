@@ -92,8 +92,6 @@ impl Fetch {
         let pending = self.context.pending.readings();
         let pending = if entries.is_empty() && self.in_flight.ids().is_empty() { 0 } else { pending };
         self.context.pending.set(pending, oldest);
-        self.context.telemetry.readings_pending.set(pending as i64);
-        self.context.telemetry.processing_lag_ms.set(self.context.pending.lag().as_millis() as i64);
     }
 
     /// Waits for new entries; cancel-safe: a notification that is not consumed stays.

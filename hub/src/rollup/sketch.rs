@@ -133,7 +133,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_quantile_is_within_one_percent(
-            mut numbers in prop::collection::vec(prop_oneof![-1e5..1e5, Just(0.0)], 1..300), q in 0.0..=1.0,
+            mut numbers in prop::collection::vec(prop_oneof![-1e5..1e5, Just(0.0)], 1..300), q in 0.0..=1.0_f64,
         ) {
             let mut sketch = Sketch::default();
             numbers.iter().for_each(|&number| sketch.add(number));

@@ -62,10 +62,11 @@ describe('figures', () => {
   it('turns to seconds above a thousand milliseconds', () =>
     expect([millis(142), millis(1_300), millis(null)]).toEqual(['142 ms', '1.3 s', '–']));
   it('shows values of every kind', () =>
-    expect([anyValue(true), anyValue('open'), anyValue(23.412), anyValue(null)]).toEqual([
+    expect([anyValue(true), anyValue('open'), anyValue(23.4125), anyValue(20), anyValue(null)]).toEqual([
       'true',
       'open',
-      '23.41',
+      '23.4125',
+      '20',
       '–',
     ]));
 });

@@ -50,10 +50,18 @@ export function millis(value: number | null): string {
   return value < 1_000 ? `${Math.round(value)} ms` : `${(value / 1_000).toFixed(1)} s`;
 }
 
+const plain = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 7 });
+
+/** A value as it was read, to seven digits, without digits that it does not have. */
+function exact(value: number): string {
+  const size = Math.abs(value);
+  return size !== 0 && (size >= 1e9 || size < 1e-4) ? minus(value.toExponential(3)) : minus(plain.format(value));
+}
+
 /** A reading's value of whatever kind. */
 export function anyValue(value: number | boolean | string | null): string {
   if (value === null) return '–';
-  return typeof value === 'number' ? measured(value, 4) : String(value);
+  return typeof value === 'number' ? exact(value) : String(value);
 }
 
 const names = new Intl.Collator('en', { numeric: true });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRange, suitedGranularity, windowOf } from './range';
+import { defaultPreset, parseRange, suitedGranularity, windowOf } from './range';
 
 const HOUR = 3_600_000;
 const parse = (search: string) => parseRange(new URLSearchParams(search));
@@ -9,6 +9,12 @@ describe('the range in the address', () => {
     for (const search of ['', 'range=year', 'from=5', 'from=9&to=5', 'from=a&to=b']) {
       expect(parse(search)).toEqual({ kind: 'last', key: '1h', span: HOUR });
     }
+  });
+
+  it('is shorter while there is little to show', () => {
+    expect(defaultPreset(null, 9 * HOUR)).toBe('1h');
+    expect(defaultPreset(9 * HOUR - 60_000, 9 * HOUR)).toBe('15m');
+    expect(defaultPreset(8 * HOUR, 9 * HOUR)).toBe('1h');
   });
 
   it('is what a preset says', () => expect(parse('range=6h')).toMatchObject({ kind: 'last', span: 6 * HOUR }));

@@ -17,13 +17,21 @@ export type PresetKey = (typeof PRESETS)[number]['key'];
 export type Range =
   { kind: 'last'; key: PresetKey; span: number } | { kind: 'fixed'; from: number; to: number; span: number };
 
-const DEFAULT = PRESETS[1];
+/** While there is less than this much to show, an hour would be a sliver at the edge of nothing. */
+const YOUNG_MS = 14 * 60_000;
 
-export function parseRange(parameters: URLSearchParams): Range {
+/** What is shown when the address says nothing. */
+export function defaultPreset(oldest: number | null, clock: number): PresetKey {
+  return oldest !== null && clock - oldest < YOUNG_MS ? '15m' : '1h';
+}
+
+export function parseRange(parameters: URLSearchParams, otherwise: PresetKey = '1h'): Range {
   const from = Number(parameters.get('from') ?? NaN);
   const to = Number(parameters.get('to') ?? NaN);
   if (Number.isFinite(from) && Number.isFinite(to) && to > from) return { kind: 'fixed', from, to, span: to - from };
-  const preset = PRESETS.find(({ key }) => key === parameters.get('range')) ?? DEFAULT;
+  const wanted = parameters.get('range');
+  const preset =
+    PRESETS.find(({ key }) => key === wanted) ?? PRESETS.find(({ key }) => key === otherwise) ?? PRESETS[1];
   return { kind: 'last', key: preset.key, span: preset.span };
 }
 

@@ -2,13 +2,15 @@
 
 import { useMemo } from 'react';
 import type { PresetKey, Range } from './range';
-import { parseRange } from './range';
+import { useShown } from '../store/hooks';
+import { defaultPreset, parseRange } from './range';
 import { setParameters, useRoute } from './route';
 
 export function useRange(): Range {
   const { parameters } = useRoute();
   const [from, to, range] = [parameters.get('from'), parameters.get('to'), parameters.get('range')];
-  return useMemo(() => parseRange(parameters), [from, to, range]);
+  const otherwise = useShown((state) => defaultPreset(state.oldest, state.clock));
+  return useMemo(() => parseRange(parameters, otherwise), [from, to, range, otherwise]);
 }
 
 export const showPreset = (key: PresetKey): void => setParameters({ range: key, from: null, to: null });

@@ -18,6 +18,7 @@ class Draft {
   private refusals: Map<string, string> | null = null;
   private snapshots: number;
   private newest: number | null;
+  private oldest: number | null;
   private delayMs: number | null;
 
   constructor(
@@ -26,6 +27,7 @@ class Draft {
   ) {
     this.snapshots = state.snapshots;
     this.newest = state.newest;
+    this.oldest = state.oldest;
     this.delayMs = state.delayMs;
   }
 
@@ -69,6 +71,7 @@ class Draft {
         withSnapshot(series.get(channel), items as LiveBucket[], granularity, this.now, this.snapshots),
       );
       for (const item of items as LiveBucket[]) this.noteNewest(item.newest, false);
+      this.noteOldest(series.get(channel)?.buckets[0]?.start);
     }
   }
 
@@ -78,6 +81,7 @@ class Draft {
     const series = (this.series ??= new Map(this.state.series));
     series.set(channel, withUpdate(series.get(channel), bucket, granularity, this.now));
     this.noteNewest(bucket.newest, true);
+    this.noteOldest(bucket.start);
   }
 
   private reading(channel: string, reading: Reading): void {
@@ -97,12 +101,17 @@ class Draft {
     if (isLive) this.delayMs = this.now - believed;
   }
 
+  private noteOldest(start: number | undefined): void {
+    if (start !== undefined && !(start >= (this.oldest ?? Infinity))) this.oldest = start;
+  }
+
   finish(): State {
     return {
       ...this.state,
       lastMessageAt: this.now,
       snapshots: this.snapshots,
       newest: this.newest,
+      oldest: this.oldest,
       delayMs: this.delayMs,
       series: this.series ?? this.state.series,
       tails: this.tails ?? this.state.tails,

@@ -46,6 +46,8 @@ export interface State {
   lastMessageAt: number | null;
   /** Time of the newest reading on the page. */
   newest: number | null;
+  /** Start of the oldest bucket that has arrived live: how far back there is anything to show. */
+  oldest: number | null;
   /** How old the newest reading was when it reached the page; unknown until one arrives live. */
   delayMs: number | null;
   /** The page's clock; it stands still while the page is paused. */
@@ -72,6 +74,7 @@ export function initialState(clock: number): State {
     linkLostAt: null,
     lastMessageAt: null,
     newest: null,
+    oldest: null,
     delayMs: null,
     clock,
     snapshots: 0,

@@ -6,6 +6,7 @@ import { readingTime } from '../../format/span';
 import { Link } from '../../shell/Link';
 import type { Range } from '../../shell/range';
 import { mergeReadings } from './merge';
+import { applicationOf } from './origin';
 import { addressOf } from '../../shell/route';
 import { useFetched, useTail, useShown } from '../../store/hooks';
 
@@ -90,7 +91,7 @@ export function Readings({ type, source, range }: ReadingsProps) {
                   </td>
                 )}
                 <td className="n">{anyValue(reading.value)}</td>
-                <td className="muted hide-narrow">{reading.agent || '–'}</td>
+                <td className="muted hide-narrow">{applicationOf(reading.agent) ?? (reading.agent || '–')}</td>
               </tr>
             ))}
             {rows.length === 0 && (

@@ -1,21 +1,34 @@
 //! What the agent says of itself: to the hub as a report, to the operator as `status.json` and a table.
 
-use std::path::Path;
+mod rates;
+mod table;
 
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use penstock_shared::reading::TimestampMicros;
+use penstock_shared::report::AgentReport;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::buffer::Buffer;
-use crate::forward::ForwardSettings;
+use crate::forward::{ForwardError, ForwardSettings, Hub};
+use rates::Rates;
 
 /// The status file's name in the buffer directory.
 pub const STATUS_FILE: &str = "status.json";
 
-/// Writes the status file and reports to the hub, every few seconds.
-pub struct Reporter {
-    #[expect(dead_code, reason = "wired in the next commit")]
-    buffer: Buffer,
-    #[expect(dead_code, reason = "wired in the next commit")]
-    settings: ForwardSettings,
+/// What `status.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The same as the hub gets.
+    #[serde(flatten)]
+    pub report: AgentReport,
+    /// Whether received is the sum of all the others.
+    pub balanced: bool,
+    /// Where readings are sent.
+    pub hub: String,
 }
 
 /// Why the status cannot be told.
@@ -23,7 +36,32 @@ pub struct Reporter {
 pub enum StatusError {
     /// There is no status file: the agent never ran with this buffer.
     #[error("no status in {0}: the agent never ran with this buffer")]
-    Absent(std::path::PathBuf),
+    Absent(PathBuf),
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The file is not what an agent of this version writes.
+    #[error("{path}: {source}")]
+    Strange {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+/// Writes the status file and reports to the hub, every few seconds.
+pub struct Reporter {
+    buffer: Buffer,
+    settings: ForwardSettings,
+    hub: Hub,
+    started_at: TimestampMicros,
+    rates: Rates,
 }
 
 impl Reporter {
@@ -31,23 +69,99 @@ impl Reporter {
     ///
     /// # Errors
     /// When the HTTP client cannot be set up.
-    pub fn new(buffer: Buffer, settings: ForwardSettings) -> Result<Self, crate::forward::ForwardError> {
-        Ok(Self { buffer, settings })
+    pub fn new(buffer: Buffer, settings: ForwardSettings) -> Result<Self, ForwardError> {
+        let hub = Hub::new(&settings)?;
+        Ok(Self { buffer, settings, hub, started_at: TimestampMicros::now(), rates: Rates::default() })
     }
 
     /// Reports until `shutdown` becomes true, then writes the status file a last time.
-    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
-        // An error means that the sender is gone, which asks for the same.
-        if shutdown.wait_for(|stop| *stop).await.is_err() {
-            tracing::debug!("shutdown signal dropped");
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(self.settings.report_every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            // Both branches are cancel-safe: an interval and a watch receiver hold nothing.
+            let stopping = tokio::select! {
+                _ = ticks.tick() => false,
+                _ = shutdown.wait_for(|stop| *stop) => true,
+            };
+            let report = self.report();
+            self.write(report.clone()).await;
+            if stopping {
+                return;
+            }
+            // A hub that cannot be reached is the forwarder's to tell; a report that is lost is followed by another.
+            tokio::select! {
+                outcome = self.hub.report(&report) => {
+                    if let Err(error) = outcome {
+                        tracing::debug!(error, "report not delivered");
+                    }
+                }
+                // Dropping the request loses a report and nothing else.
+                _ = shutdown.wait_for(|stop| *stop) => {}
+            }
         }
     }
+
+    fn report(&mut self) -> AgentReport {
+        let counts = self.buffer.counts();
+        let (received_per_second, stored_per_second) = self.rates.note(Instant::now(), &counts);
+        AgentReport {
+            agent: self.settings.agent.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            epoch: self.buffer.epoch().to_string(),
+            time: TimestampMicros::now(),
+            started_at: self.started_at,
+            counts,
+            buffer_bytes: self.buffer.bytes_on_disk(),
+            buffer_quota_bytes: self.buffer.settings().quota_bytes,
+            oldest_buffered_at: self.buffer.oldest_buffered_at().filter(|_| counts.buffered > 0),
+            received_per_second,
+            stored_per_second,
+            faults: self.buffer.faults(),
+        }
+    }
+
+    async fn write(&self, report: AgentReport) {
+        let status = Status { balanced: report.counts.is_balanced(), hub: self.settings.hub_url.clone(), report };
+        let buffer = self.buffer.clone();
+        let dir = buffer.settings().dir.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            if let Err(error) = buffer.checkpoint() {
+                tracing::debug!(%error, "books not written down");
+            }
+            write_file(&dir, &status)
+        });
+        match written.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "status file not written"),
+            Err(error) => tracing::warn!(%error, "status file not written"),
+        }
+    }
+}
+
+fn write_file(dir: &Path, status: &Status) -> std::io::Result<()> {
+    let fresh = dir.join("status.json.new");
+    std::fs::write(&fresh, serde_json::to_vec_pretty(status).map_err(std::io::Error::other)?)?;
+    // Readers see the old file or the new one; it need not survive a power cut, so there is no fsync.
+    std::fs::rename(fresh, dir.join(STATUS_FILE))
 }
 
 /// Returns the text that `penstock-agent status` prints: a table, or the status file itself with `json`.
 ///
 /// # Errors
 /// When the agent never ran with the buffer in `dir`, or the file cannot be read.
-pub fn show(dir: &Path, _json: bool) -> Result<String, StatusError> {
-    Err(StatusError::Absent(dir.to_owned()))
+pub fn show(dir: &Path, json: bool) -> Result<String, StatusError> {
+    let path = dir.join(STATUS_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StatusError::Absent(dir.to_owned())),
+        Err(source) => return Err(StatusError::Unreadable { path, source }),
+        Ok(text) => text,
+    };
+    if json {
+        return Ok(text);
+    }
+    match serde_json::from_str(&text) {
+        Ok(status) => Ok(table::render(&status, TimestampMicros::now())),
+        Err(source) => Err(StatusError::Strange { path, source }),
+    }
 }

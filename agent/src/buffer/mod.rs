@@ -98,6 +98,8 @@ struct StateFileClock {
 enum Fault {
     Disk,
     Full,
+    Link,
+    Numbers,
     Quarantine,
     State,
 }
@@ -168,6 +170,14 @@ impl Buffer {
         locked(&self.shared.faults).values().cloned().collect()
     }
 
+    /// Notes what keeps commits from the hub, or that nothing does.
+    pub(crate) fn set_link_fault(&self, fault: Option<String>) {
+        match fault {
+            Some(text) => self.shared.set_fault(Fault::Link, text),
+            None => self.shared.clear_fault(Fault::Link),
+        }
+    }
+
     /// Returns the newest dead letters, at most `limit`, the oldest of them first. Blocks on the disk.
     ///
     /// # Errors
@@ -225,14 +235,14 @@ impl Shared {
     fn set_fault(&self, fault: Fault, text: String) {
         let mut faults = locked(&self.faults);
         if !faults.contains_key(&fault) {
-            tracing::error!(fault = text, "buffer fault");
+            tracing::warn!(fault = text, "fault");
         }
         faults.insert(fault, text);
     }
 
     fn clear_fault(&self, fault: Fault) {
         if locked(&self.faults).remove(&fault).is_some() {
-            tracing::info!(?fault, "buffer fault passed");
+            tracing::info!(?fault, "fault passed");
         }
     }
 }

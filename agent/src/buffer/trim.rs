@@ -23,6 +23,7 @@ impl Buffer {
     /// When the disk refuses; the confirmation itself is kept.
     pub fn confirm(&self, through: CommitNumber, sent: &[SentCommit]) -> Result<(), BufferError> {
         let shared = &*self.shared;
+        shared.leap_behind(through)?;
         let (through, readings_through) = shared.settle(through, sent)?;
         shared.books().confirm(through, readings_through, sent);
         shared.remove_confirmed()?;

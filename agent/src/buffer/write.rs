@@ -145,6 +145,31 @@ impl Shared {
         Ok(last)
     }
 
+    /// Goes on with numbers behind `through` where the hub has more commits of this epoch than this disk ever had:
+    /// the disk was restored from an older copy, or lies about fsync. What the hub has under a number stays.
+    pub(super) fn leap_behind(&self, through: CommitNumber) -> Result<(), BufferError> {
+        if through <= self.books().state.last {
+            return Ok(());
+        }
+        let mut writer = locked(&self.writer);
+        let last = self.books().state.last;
+        if through <= last {
+            return Ok(());
+        }
+        tracing::error!(last = last.0, hub = through.0, "hub has commits that this disk does not, numbers go on behind them");
+        let text = format!("disk is older than the hub: commits {} to {through} are only there", last.next());
+        self.set_fault(Fault::Numbers, text);
+        self.books().state.last = through;
+        self.persist_books()?;
+        // The next append opens a segment behind the leap.
+        let Some(active) = writer.active.clone() else { return Ok(()) };
+        match self.roll(&mut writer, &active) {
+            Err(AppendError::Segment(error)) => Err(error.into()),
+            Err(AppendError::Buffer(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn let_go_of_active(&self, writer: &mut Writer, reason: String) {
         writer.reopen_at = Some((Instant::now() + REOPEN_EVERY, reason));
         if let Some(active) = writer.active.take() {

@@ -1,0 +1,147 @@
+//! The hub as the agent sees it: one HTTP client with keep-alive and a bearer token.
+
+use std::time::Duration;
+
+use penstock_shared::answer::{BatchesAnswer, FRAMES_CONTENT_TYPE, FrameAnswer};
+use penstock_shared::report::AgentReport;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+
+use super::ForwardError;
+use super::core::Outcome;
+use super::settings::ForwardSettings;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// An answer is a few hundred bytes; what is larger does not come from a hub.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// So much of an error text is worth showing.
+const MAX_DETAIL_CHARS: usize = 300;
+
+/// The way to one hub.
+#[derive(Debug, Clone)]
+pub(crate) struct Hub {
+    client: reqwest::Client,
+    batches_url: String,
+    report_url: String,
+    token: Option<String>,
+}
+
+impl Hub {
+    pub(crate) fn new(settings: &ForwardSettings) -> Result<Self, ForwardError> {
+        // An error only says that a provider is installed already.
+        if rustls::crypto::ring::default_provider().install_default().is_err() {
+            tracing::trace!("tls provider was installed before");
+        }
+        let client = reqwest::Client::builder()
+            .timeout(settings.timeout)
+            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
+            .pool_max_idle_per_host(2)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(ForwardError::Client)?;
+        let base = settings.hub_url.trim_end_matches('/');
+        Ok(Self {
+            client,
+            batches_url: format!("{base}/api/v1/batches"),
+            report_url: format!("{base}/api/v1/agents/report"),
+            token: settings.token.clone().filter(|token| !token.is_empty()),
+        })
+    }
+
+    /// Sends one frame and says what came of it.
+    pub(super) async fn send(&self, frame: &[u8]) -> Outcome {
+        let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+        let mut body = Vec::with_capacity(4 + frame.len());
+        body.extend_from_slice(&length.to_le_bytes());
+        body.extend_from_slice(frame);
+        let request = self.client.post(&self.batches_url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE).body(body);
+        match self.authorized(request).send().await {
+            Ok(response) => understand(response).await,
+            Err(error) => Outcome::Failed(chain(&error)),
+        }
+    }
+
+    /// Sends a report; an error text says why the hub does not have it.
+    pub(crate) async fn report(&self, report: &AgentReport) -> Result<(), String> {
+        let request = self.client.post(&self.report_url).json(report);
+        let response = self.authorized(request).send().await.map_err(|error| chain(&error))?;
+        if response.status().is_success() { Ok(()) } else { Err(format!("status {}", response.status())) }
+    }
+
+    fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+}
+
+async fn understand(response: Response) -> Outcome {
+    let status = response.status();
+    let retry_after = retry_after(&response);
+    let body = match body(response).await {
+        Ok(body) => body,
+        Err(detail) => return Outcome::Failed(detail),
+    };
+    match status {
+        StatusCode::OK => match serde_json::from_slice::<BatchesAnswer>(&body) {
+            Ok(answer) => fate(answer),
+            Err(error) => Outcome::Failed(format!("answer does not parse: {error}")),
+        },
+        StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Unauthorized(status.as_u16()),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Outcome::Later(retry_after),
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => match hub_message(&body) {
+            Some(message) => Outcome::Refused(format!("status {}: {message}", status.as_u16())),
+            None => Outcome::Failed(strange(status, &body)),
+        },
+        // Also 404 and its like: a wrong address must not turn readings into dead letters.
+        _ => Outcome::Failed(strange(status, &body)),
+    }
+}
+
+fn fate(answer: BatchesAnswer) -> Outcome {
+    match answer.answers.into_iter().next() {
+        Some(FrameAnswer::Have { have_through }) => Outcome::Have(have_through),
+        Some(FrameAnswer::Gap { have_through }) => Outcome::Gap(have_through),
+        Some(FrameAnswer::Refused { reason }) => Outcome::Refused(reason),
+        Some(FrameAnswer::Skipped) | None => Outcome::Failed("frame was not looked at".to_owned()),
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+async fn body(mut response: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| chain(&error))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err("answer is too long to come from a hub".to_owned());
+        }
+    }
+    Ok(body)
+}
+
+/// Returns the message of the hub's error envelope; none when somebody else answered.
+fn hub_message(body: &[u8]) -> Option<String> {
+    let envelope: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(envelope.get("error")?.get("message")?.as_str()?.chars().take(MAX_DETAIL_CHARS).collect())
+}
+
+fn strange(status: StatusCode, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    format!("status {status}: {}", text.trim().chars().take(MAX_DETAIL_CHARS).collect::<String>())
+}
+
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

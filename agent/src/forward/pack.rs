@@ -1,0 +1,93 @@
+//! Makes a batch of what lies in the buffer, and dead letters of what the hub will never accept.
+
+use penstock_shared::batch::Batch;
+use penstock_shared::frame::{self, SealError};
+use penstock_shared::id::{AgentId, CommitNumber};
+use penstock_shared::reading::TimestampMicros;
+
+use crate::buffer::{Buffer, BufferError, ReadLimits, SentCommit, StoredCommit};
+use crate::delivery::DeadLetter;
+
+/// A frame ready to be sent, with what is needed to understand the answer.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) frame: Vec<u8>,
+    pub(super) commits: Vec<StoredCommit>,
+}
+
+/// What packing came to.
+#[derive(Debug)]
+pub(super) enum Packed {
+    /// A frame.
+    Sealed(Sealed),
+    /// The commits do not fit into one frame.
+    TooLarge(Vec<StoredCommit>),
+    /// There is nothing to send.
+    Nothing,
+}
+
+/// Why nothing could be packed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PackError {
+    /// The buffer cannot be read.
+    #[error(transparent)]
+    Buffer(#[from] BufferError),
+    /// The encoder failed, which the data cannot cause.
+    #[error("sealing: {0}")]
+    Seal(SealError),
+}
+
+/// Reads from `from` on and seals. Blocks on the disk.
+pub(super) fn pack(
+    buffer: &Buffer,
+    agent: &AgentId,
+    from: CommitNumber,
+    limits: &ReadLimits,
+) -> Result<Packed, PackError> {
+    let run = buffer.read(from, limits)?;
+    let Some(received_at) = run.commits.iter().map(|stored| stored.received_at).min() else {
+        return Ok(Packed::Nothing);
+    };
+    let commits = run.commits.iter().map(|stored| stored.commit.clone()).collect();
+    let batch = Batch { agent: agent.clone(), epoch: buffer.epoch(), gaps: run.gaps, received_at, commits };
+    match frame::seal(&batch) {
+        Ok(frame) => Ok(Packed::Sealed(Sealed { frame, commits: run.commits })),
+        Err(SealError::TooLarge { .. }) => Ok(Packed::TooLarge(run.commits)),
+        Err(error) => Err(PackError::Seal(error)),
+    }
+}
+
+/// Returns what the buffer needs to know of commits that were sent.
+pub(super) fn sent(commits: &[StoredCommit]) -> Vec<SentCommit> {
+    commits.iter().map(sent_commit).collect()
+}
+
+fn sent_commit(stored: &StoredCommit) -> SentCommit {
+    SentCommit {
+        number: stored.commit.number,
+        readings: u32::try_from(stored.commit.readings.len()).unwrap_or(u32::MAX),
+        readings_through: stored.totals.readings,
+    }
+}
+
+/// Sets a commit aside: a dead letter for each reading, as JSON, so that nothing of it is lost.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn set_aside(
+    buffer: &Buffer,
+    stored: &StoredCommit,
+    reason: &str,
+    detail: &str,
+) -> Result<(), BufferError> {
+    let letters = stored.commit.readings.iter().map(|reading| DeadLetter {
+        arrived_at: stored.received_at,
+        origin: format!("hub, commit {}", stored.commit.number),
+        reason: reason.to_owned(),
+        detail: detail.to_owned(),
+        // A NaN has no JSON; its text says as much.
+        payload: serde_json::to_vec(reading).unwrap_or_else(|_| format!("{reading:?}").into_bytes()),
+    });
+    tracing::error!(commit = stored.commit.number.0, reason, detail, at = TimestampMicros::now().0, "commit set aside");
+    buffer.refuse(&sent_commit(stored), &letters.collect::<Vec<_>>())
+}

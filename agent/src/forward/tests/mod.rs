@@ -1,0 +1,246 @@
+//! The forwarder against a hub that answers as a test tells it to.
+
+mod fake_hub;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use penstock_shared::batch::GapReason;
+use penstock_shared::id::{AgentId, CommitNumber};
+use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{ForwardSettings, Forwarder};
+use crate::buffer::{Buffer, BufferSettings, Group};
+use crate::status::{self, Reporter};
+use fake_hub::{FakeHub, Trick, eventually};
+
+struct World {
+    hub: FakeHub,
+    buffer: Buffer,
+    settings: ForwardSettings,
+    stop: watch::Sender<bool>,
+    running: Vec<JoinHandle<()>>,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    async fn with(change: impl FnOnce(&mut BufferSettings)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut buffer_settings = BufferSettings::new(dir.path().join("buffer"));
+        buffer_settings.min_free_bytes = 0;
+        change(&mut buffer_settings);
+        let hub = FakeHub::start().await;
+        let mut settings = ForwardSettings::new(AgentId::new("gw").unwrap(), hub.url.clone());
+        settings.linger = Duration::from_millis(10);
+        settings.backoff_min = Duration::from_millis(10);
+        settings.backoff_max = Duration::from_millis(50);
+        settings.report_every = Duration::from_millis(20);
+        settings.token = Some("secret".into());
+        let buffer = Buffer::open(buffer_settings).unwrap();
+        Self { hub, buffer, settings, stop: watch::Sender::new(false), running: Vec::new(), _dir: dir }
+    }
+
+    /// Appends commits of ten readings each.
+    fn append(&self, commits: usize) {
+        let series = Arc::new(Series::new("temperature", "gw/a").unwrap());
+        let reading = Reading { series, time: TimestampMicros(1), value: Value::Number(20.5) };
+        for _ in 0..commits {
+            let group = Group {
+                readings: vec![reading.clone(); 10],
+                received_at: TimestampMicros::now(),
+                ..Group::default()
+            };
+            self.buffer.append(&group).unwrap();
+        }
+    }
+
+    fn forward(&mut self) {
+        let forwarder = Forwarder::new(self.buffer.clone(), self.settings.clone()).unwrap();
+        self.running.push(tokio::spawn(forwarder.run(self.stop.subscribe())));
+    }
+
+    async fn until_drained(&self) {
+        eventually("buffer drained", || self.buffer.confirmed().0 == self.buffer.newest().0).await;
+    }
+
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        for running in self.running {
+            running.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn everything_arrives_once_and_in_order() {
+    let mut world = World::new().await;
+    world.append(300);
+    world.forward();
+    world.until_drained().await;
+    world.append(5);
+    world.until_drained().await;
+    world.hub.with(|ledger| {
+        assert_eq!(ledger.commits(), (1..=305).collect::<Vec<_>>());
+        assert_eq!(ledger.tokens[0], "Bearer secret");
+    });
+    let counts = world.buffer.counts();
+    assert_eq!((counts.stored, counts.buffered), (3050, 0));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_makes_no_reading_count_twice() {
+    let mut world = World::new().await;
+    world.hub.with(|ledger| ledger.tricks.push_back(Trick::CutAnswer));
+    world.append(3);
+    world.forward();
+    world.until_drained().await;
+    world.hub.with(|ledger| assert_eq!((ledger.readings(), ledger.requests.len()), (30, 2)));
+    assert_eq!(world.buffer.counts().stored, 30);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_crash_between_answer_and_trimming_makes_no_reading_count_twice() {
+    let mut world = World::new().await;
+    world.append(3);
+    world.hub.with(|ledger| ledger.have_through = CommitNumber(2));
+    world.forward();
+    world.until_drained().await;
+    world.hub.with(|ledger| assert_eq!(ledger.commits(), [3]));
+    assert_eq!(world.buffer.counts().stored, 30);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_hub_that_lost_its_store_gets_the_rest_with_a_gap_declared() {
+    let mut world = World::with(|settings| settings.segment_bytes = 1 << 20).await;
+    world.append(3);
+    world.forward();
+    world.until_drained().await;
+    world.hub.with(|ledger| ledger.tricks.push_back(Trick::Forget));
+    world.append(1);
+    eventually("hub has all again", || world.hub.with(|ledger| ledger.commits() == [1, 2, 3, 4])).await;
+    world.until_drained().await;
+    assert_eq!(world.buffer.counts().stored, 40);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_quota_evicted_is_declared_and_blocks_nothing() {
+    let mut world = World::with(|settings| {
+        settings.quota_bytes = 6 << 20;
+        settings.segment_bytes = 1 << 20;
+    })
+    .await;
+    while world.buffer.counts().evicted == 0 {
+        world.append(50);
+    }
+    world.forward();
+    world.until_drained().await;
+    let evicted = world.buffer.counts().evicted;
+    world.hub.with(|ledger| {
+        let gap = ledger.batches[0].gaps[0];
+        assert_eq!((gap.first, gap.reason, gap.readings), (CommitNumber(1), GapReason::Evicted, evicted));
+        assert_eq!(ledger.readings() as u64, world.buffer.counts().stored);
+    });
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn one_poisoned_commit_is_set_aside_and_the_rest_arrives() {
+    let mut world = World::new().await;
+    world.hub.with(|ledger| ledger.poison = Some(CommitNumber(7)));
+    world.append(20);
+    world.forward();
+    world.until_drained().await;
+    world.hub.with(|ledger| {
+        let expected: Vec<u64> = (1..=20).filter(|number| *number != 7).collect();
+        assert_eq!(ledger.commits(), expected);
+        let gaps: Vec<_> = ledger.batches.iter().flat_map(|batch| &batch.gaps).collect();
+        assert_eq!((gaps.len(), gaps[0].reason, gaps[0].readings), (1, GapReason::Refused, 10));
+    });
+    let counts = world.buffer.counts();
+    assert_eq!((counts.stored, counts.dead_lettered, counts.buffered), (190, 10, 0));
+    let letters = world.buffer.newest_dead_letters(100).unwrap();
+    assert_eq!((letters.len(), letters[0].reason.as_str(), letters[0].detail.as_str()), (10, "refused", "poison"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_is_too_large_is_sent_in_parts() {
+    let mut world = World::new().await;
+    world.hub.with(|ledger| ledger.most_readings = Some(30));
+    world.append(20);
+    world.forward();
+    world.until_drained().await;
+    world.hub.with(|ledger| assert_eq!(ledger.readings(), 200));
+    assert_eq!(world.buffer.counts().dead_lettered, 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_commit_that_is_too_large_even_alone_becomes_dead_letters() {
+    let mut world = World::new().await;
+    world.hub.with(|ledger| ledger.most_readings = Some(9));
+    world.append(1);
+    world.forward();
+    eventually("commit set aside", || world.buffer.counts().dead_lettered == 10).await;
+    assert!(world.buffer.counts().is_balanced());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_hub_that_asks_for_a_pause_gets_it() {
+    let mut world = World::new().await;
+    world.hub.with(|ledger| ledger.tricks.push_back(Trick::Status(StatusCode::SERVICE_UNAVAILABLE, 1)));
+    world.append(1);
+    world.forward();
+    world.until_drained().await;
+    world.hub.with(|ledger| {
+        assert!(ledger.requests[1] - ledger.requests[0] >= Duration::from_secs(1));
+    });
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn strange_answers_cost_nothing_but_time() {
+    let mut world = World::new().await;
+    let strange = [StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::BAD_GATEWAY];
+    for status in strange {
+        world.hub.with(|ledger| ledger.tricks.push_back(Trick::Status(status, 0)));
+    }
+    world.append(2);
+    world.forward();
+    eventually("the fault is told", || !world.buffer.faults().is_empty()).await;
+    world.until_drained().await;
+    assert!(world.buffer.faults().is_empty());
+    assert_eq!(world.buffer.counts().dead_lettered, 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_status_tells_what_the_hub_is_told() {
+    let mut world = World::new().await;
+    world.append(2);
+    world.forward();
+    world.until_drained().await;
+    let reporter = Reporter::new(world.buffer.clone(), world.settings.clone()).unwrap();
+    world.running.push(tokio::spawn(reporter.run(world.stop.subscribe())));
+    eventually("two reports", || world.hub.with(|ledger| ledger.reports.len() >= 2)).await;
+    let report = world.hub.with(|ledger| ledger.reports[0].clone());
+    assert_eq!((report.counts.stored, report.counts.received), (20, 20));
+    let dir = world.buffer.settings().dir.clone();
+    let table = status::show(&dir, false).unwrap();
+    assert!(table.contains("every record is accounted for"), "{table}");
+    let json: serde_json::Value = serde_json::from_str(&status::show(&dir, true).unwrap()).unwrap();
+    assert_eq!((json["balanced"].as_bool(), json["counts"]["stored"].as_u64()), (Some(true), Some(20)));
+    world.stop().await;
+}

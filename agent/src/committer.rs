@@ -143,3 +143,122 @@ fn bytes_of(delivery: &Delivery) -> usize {
     let letters = delivery.dead_letters.iter().map(|letter| letter.payload.len() + letter.detail.len());
     texts.sum::<usize>() + letters.sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc as std_mpsc;
+
+    use penstock_shared::reading::{Reading, Series};
+
+    use super::*;
+    use crate::buffer::BufferSettings;
+    use crate::delivery::DeadLetter;
+
+    type Outcomes = std_mpsc::Receiver<Result<(), NotCommitted>>;
+
+    fn deliveries(count: usize) -> (Vec<Delivery>, Outcomes) {
+        let (report, outcomes) = std_mpsc::channel();
+        let series = Arc::new(Series::new("temperature", "gw/a").unwrap());
+        let deliveries = (0..count).map(|_| {
+            let report = report.clone();
+            Delivery {
+                readings: vec![Reading {
+                    series: Arc::clone(&series),
+                    time: TimestampMicros(1),
+                    value: Value::Number(1.0),
+                }],
+                dead_letters: Vec::new(),
+                done: Box::new(move |outcome| report.send(outcome).unwrap()),
+            }
+        });
+        (deliveries.collect(), outcomes)
+    }
+
+    fn buffer(dir: &tempfile::TempDir, min_free_bytes: u64) -> Buffer {
+        Buffer::open(BufferSettings { min_free_bytes, ..BufferSettings::new(dir.path().join("buffer")) }).unwrap()
+    }
+
+    #[test]
+    fn every_delivery_is_acknowledged_once_and_only_when_it_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let buffer = buffer(&dir, 0);
+        let (handle, thread) = spawn(buffer.clone(), CommitLimits::default()).unwrap();
+        let (deliveries, outcomes) = deliveries(500);
+        for delivery in deliveries {
+            handle.try_submit(delivery).unwrap();
+        }
+        for acknowledged in 1..=500 {
+            outcomes.recv().unwrap().unwrap();
+            assert!(buffer.counts().received >= acknowledged);
+        }
+        drop(handle);
+        thread.join().unwrap();
+        assert!(outcomes.recv().is_err());
+        assert_eq!(buffer.counts().received, 500);
+    }
+
+    #[test]
+    fn what_is_queued_at_the_end_is_still_committed() {
+        let dir = tempfile::tempdir().unwrap();
+        let buffer = buffer(&dir, 0);
+        let (handle, thread) = spawn(buffer.clone(), CommitLimits::default()).unwrap();
+        let (deliveries, outcomes) = deliveries(100);
+        for delivery in deliveries {
+            handle.try_submit(delivery).unwrap();
+        }
+        drop(handle);
+        thread.join().unwrap();
+        assert_eq!(outcomes.iter().filter(Result::is_ok).count(), 100);
+        assert_eq!(buffer.counts().received, 100);
+    }
+
+    #[test]
+    fn a_disk_that_refuses_withholds_every_acknowledgement() {
+        let dir = tempfile::tempdir().unwrap();
+        let (handle, thread) = spawn(buffer(&dir, u64::MAX), CommitLimits::default()).unwrap();
+        let (deliveries, outcomes) = deliveries(3);
+        for delivery in deliveries {
+            handle.try_submit(delivery).unwrap();
+        }
+        drop(handle);
+        thread.join().unwrap();
+        let outcomes: Vec<_> = outcomes.iter().collect();
+        assert_eq!(outcomes.len(), 3);
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(NotCommitted::Disk(_)))), "{outcomes:?}");
+    }
+
+    #[test]
+    fn a_full_queue_hands_the_delivery_back() {
+        let (queue, _kept) = mpsc::channel(1);
+        let handle = CommitHandle { queue };
+        let (deliveries, outcomes) = deliveries(2);
+        let mut results = deliveries.into_iter().map(|delivery| handle.try_submit(delivery));
+        assert!(results.next().unwrap().is_ok());
+        let refused = results.next().unwrap().unwrap_err();
+        (refused.done)(Err(NotCommitted::Stopping));
+        assert_eq!(outcomes.recv().unwrap(), Err(NotCommitted::Stopping));
+    }
+
+    #[test]
+    fn a_group_is_bounded_in_readings_and_bytes() {
+        let limits = CommitLimits { queue_deliveries: 10, group_readings: 4, group_bytes: 1000 };
+        let (deliveries, _outcomes) = deliveries(6);
+        let mut deliveries = deliveries.into_iter();
+        assert_eq!(gather(&mut deliveries, &limits).1.len(), 4);
+        assert_eq!(gather(&mut deliveries, &limits).1.len(), 2);
+        let letter = || DeadLetter {
+            arrived_at: TimestampMicros(1),
+            origin: String::new(),
+            reason: String::new(),
+            detail: String::new(),
+            payload: vec![0; 600],
+        };
+        let mut large = (0..3).map(|_| Delivery {
+            readings: Vec::new(),
+            dead_letters: vec![letter()],
+            done: Box::new(|_| ()),
+        });
+        assert_eq!(gather(&mut large, &limits).1.len(), 2);
+    }
+}

@@ -264,6 +264,24 @@ mod tests {
         assert!(zero.is_sign_negative());
     }
 
+    /// The bytes of version 1: a change here makes every buffer in the field unreadable, so it needs a new version.
+    #[test]
+    fn version_1_is_what_it_was() {
+        let golden = concat!(
+            "01", "00", "50000000", // version, plain, length
+            "07", "a846", "ac02", "02", "01", // number 7, received_at 4500, totals 300 2 1
+            "02", // two series: type, source, labels
+            "0b", "74656d7065726174757265", "04", "67772f61", "00",
+            "0b", "74656d7065726174757265", "04", "67772f62", "00",
+            "03", // three readings: series, delta, value
+            "00", "e807", "00", "0000000000000080", // -0.0
+            "01", "cf0f", "01", "01", // true
+            "00", "bec1ffffffffffffff01", "02", "05", "6772c3bc6e", // grün
+        );
+        let hex: String = encoded().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(&hex[..hex.len() - 16], golden);
+    }
+
     #[test]
     fn a_flipped_bit_anywhere_is_noticed() {
         let whole = encoded();

@@ -207,7 +207,16 @@ impl Shared {
             return Ok(segment);
         }
         registry.retain(|_, segment| segment.strong_count() > 0);
-        let segment = Arc::new(Segment::open(&self.segment_dir(first), first)?);
+        let dir = self.segment_dir(first);
+        let opened = match Segment::open(&dir, first) {
+            // sled writes when it opens. On a full disk the reserve makes that possible, so that the buffer drains.
+            Err(error) if error.is_retryable() => {
+                self.reserve.give_back().map_err(SegmentError::disk(&dir))?;
+                Segment::open(&dir, first)
+            }
+            outcome => outcome,
+        };
+        let segment = Arc::new(opened?);
         registry.insert(first, Arc::downgrade(&segment));
         Ok(segment)
     }

@@ -192,11 +192,7 @@ impl Shared {
     /// Opens the newest segment for appending. Where the disk refuses, the agent starts all the same: it drains, and
     /// tries again with the first delivery.
     fn start_active(&self) -> Result<(), BufferError> {
-        let active = match self.recover_active() {
-            Err(error) if error.is_retryable() => self.reserve.give_back().map(|()| self.recover_active()),
-            outcome => Ok(outcome),
-        };
-        match active.map_err(BufferError::disk(&self.settings.dir))? {
+        match self.recover_active() {
             Ok(active) => *locked(&self.writer) = Writer::new(Some(active)).map_err(BufferError::disk(&self.settings.dir))?,
             Err(error) => self.set_fault(Fault::Disk, format!("refusing new readings: {error}")),
         }

@@ -100,7 +100,8 @@ impl Shared {
         let active = self.ready_segment(writer)?;
         if !group.dead_letters.is_empty() {
             // Before the commit that counts them, so that no count exceeds what is there.
-            locked(&self.dead_letters).append(&group.dead_letters, &self.quarantine)?;
+            let mut dead_letters = locked(&self.dead_letters);
+            self.watchdog.watch(|| dead_letters.append(&group.dead_letters, &self.quarantine))?;
         }
         let outcome = self.commit(&mut writer.encoder, &active, group);
         if let Err(error) = &outcome {

@@ -126,3 +126,41 @@ fn an_interrupted_removal_is_finished() {
     assert_eq!(world.segment_names().len(), 1);
     world.assert_balanced();
 }
+
+#[test]
+fn a_disk_restored_from_an_older_copy_never_repeats_a_number_that_the_hub_has() {
+    let mut world = World::new();
+    world.append(3);
+    world.append(4);
+    world.confirm(CommitNumber(20));
+    assert_eq!(world.append(1), CommitNumber(21));
+    assert_eq!(world.buffer().faults().len(), 1);
+    world.reopen();
+    assert_eq!(world.append(1), CommitNumber(22));
+    assert_eq!(world.buffer().counts().stored, 7);
+    world.assert_balanced();
+}
+
+#[test]
+fn commits_that_sled_forgot_are_declared_and_their_numbers_are_not_used_again() {
+    let mut world = World::new();
+    world.append(3);
+    let segment = world.segment_dir(0);
+    world.close();
+    let copy = world.settings.dir.join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for name in ["db", "conf"] {
+        std::fs::copy(segment.join(name), copy.join(name)).unwrap();
+    }
+    world.reopen();
+    world.append(5);
+    world.append(6);
+    world.close();
+    std::fs::remove_dir_all(&segment).unwrap();
+    std::fs::rename(&copy, &segment).unwrap();
+    world.reopen();
+    assert_eq!(world.append(1), CommitNumber(4));
+    let counts = world.buffer().counts();
+    assert_eq!((counts.received, counts.evicted, counts.buffered), (15, 11, 4));
+    world.assert_balanced();
+}

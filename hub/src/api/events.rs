@@ -20,6 +20,12 @@ use super::params::{Params, parse_limit, parse_time_millis};
 use super::series::value_of;
 use super::state::ApiState;
 
+/// How far the first look back goes.
+const FIRST_WINDOW_MILLIS: i64 = 60_000;
+/// Beyond a week, all that is left is looked at.
+const WIDEST_WINDOW_MILLIS: i64 = 7 * 86_400_000;
+/// How many more are read than asked for, so that the last millisecond of a page is mostly whole.
+const SLACK: usize = 100;
 /// The most events of one millisecond that are put in order.
 const MAX_GROUP: i64 = 50_000;
 
@@ -97,6 +103,8 @@ fn selection(query: &Query) -> Document {
 }
 
 /// Returns up to `count` events after a place.
+///
+/// Sorting unpacks every bucket that matches, so that the look back begins with a minute and widens tenfold.
 async fn page(
     store: &Store,
     selection: &Document,
@@ -104,50 +112,56 @@ async fn page(
     after: Option<&Place>,
     count: usize,
 ) -> Result<Vec<Document>, ApiError> {
-    let mut found = Vec::new();
-    if let Some(after) = after {
-        let group = group_at(store, selection, after.millis).await?;
-        found.extend(group.into_iter().filter(|event| Place::of(event) < *after));
+    let earliest = from.unwrap_or(0);
+    let mut upper = after.map(|after| after.millis + 1).into_iter().chain(to).min();
+    let mut width = FIRST_WINDOW_MILLIS;
+    let mut found: Vec<Document> = Vec::new();
+    loop {
+        let newest = upper.unwrap_or_else(|| TimestampMicros::now().millis());
+        let lower = if width > WIDEST_WINDOW_MILLIS { earliest } else { earliest.max(newest - width) };
+        let (mut events, reached) = window(store, selection, lower, upper, count - found.len() + SLACK).await?;
+        events.retain(|event| after.is_none_or(|after| Place::of(event) < *after));
+        found.extend(events);
+        if found.len() >= count || reached <= earliest {
+            found.truncate(count);
+            return Ok(found);
+        }
+        upper = Some(reached);
+        width *= 10;
     }
-    if found.len() < count {
-        let before = after.map(|after| after.millis).into_iter().chain(to).min();
-        found.extend(before_millis(store, selection, from, before, count - found.len()).await?);
-    }
-    found.truncate(count);
-    Ok(found)
 }
 
-/// Returns the newest events before a millisecond: at least `count` when there are so many, whole groups only.
-async fn before_millis(
+/// Returns the newest events with `lower <= time < upper`, whole milliseconds only, and how far back they are all.
+async fn window(
     store: &Store,
     selection: &Document,
-    from: Option<i64>,
-    before: Option<i64>,
-    count: usize,
-) -> Result<Vec<Document>, ApiError> {
-    let mut time = Document::new();
-    if let Some(from) = from {
-        time.insert("$gte", DateTime::from_millis(from));
-    }
-    if let Some(before) = before {
-        time.insert("$lt", DateTime::from_millis(before));
+    lower: i64,
+    upper: Option<i64>,
+    limit: usize,
+) -> Result<(Vec<Document>, i64), ApiError> {
+    let mut time = doc! { "$gte": DateTime::from_millis(lower) };
+    if let Some(upper) = upper {
+        time.insert("$lt", DateTime::from_millis(upper));
     }
     let mut filter = selection.clone();
-    if !time.is_empty() {
-        filter.insert("timestamp", time);
-    }
-    let limit = i64::try_from(count).unwrap_or(i64::MAX);
+    filter.insert("timestamp", time);
     let collection = store.collection(events::COLLECTION);
-    let newest = collection.find(filter).sort(doc! { "timestamp": -1 }).limit(limit).await?;
+    let at_most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let newest = collection.find(filter).sort(doc! { "timestamp": -1 }).limit(at_most).await?;
     let mut found: Vec<Document> = newest.try_collect().await?;
-    if found.len() == count
-        && let Some(boundary) = found.last().map(|last| Place::of(last).millis)
+    let mut reached = lower;
+    if found.len() == limit
+        && let Some(cut_off) = found.last().map(|last| Place::of(last).millis)
     {
-        found.retain(|event| Place::of(event).millis > boundary);
-        found.extend(group_at(store, selection, boundary).await?);
+        found.retain(|event| Place::of(event).millis > cut_off);
+        reached = cut_off + 1;
+        if found.is_empty() {
+            found = group_at(store, selection, cut_off).await?;
+            reached = cut_off;
+        }
     }
-    sort(&mut found);
-    Ok(found)
+    found.sort_by_cached_key(|event| std::cmp::Reverse(Place::of(event)));
+    Ok((found, reached))
 }
 
 /// Returns all events of one millisecond.
@@ -155,13 +169,7 @@ async fn group_at(store: &Store, selection: &Document, millis: i64) -> Result<Ve
     let mut filter = selection.clone();
     filter.insert("timestamp", DateTime::from_millis(millis));
     let group = store.collection(events::COLLECTION).find(filter).limit(MAX_GROUP).await?;
-    let mut group: Vec<Document> = group.try_collect().await?;
-    sort(&mut group);
-    Ok(group)
-}
-
-fn sort(found: &mut [Document]) {
-    found.sort_by_cached_key(|event| std::cmp::Reverse(Place::of(event)));
+    Ok(group.try_collect().await?)
 }
 
 impl Place {

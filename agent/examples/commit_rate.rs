@@ -33,15 +33,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             while sent - acknowledged < in_flight {
                 let done = done.clone();
                 let value = Value::Number(20.0 + f64::from(u16::try_from(sent % 1000).unwrap_or(0)) / 100.0);
-                let reading =
-                    Reading { series: Arc::clone(&series[sent % SERIES]), time: TimestampMicros::now(), value };
-                let acknowledge = move |outcome: Result<(), _>| {
-                    if outcome.is_ok() && done.try_send(()).is_err() {
-                        eprintln!("acknowledgement lost");
-                    }
+                let reading = Reading {
+                    series: Arc::clone(&series[sent % SERIES]),
+                    time: TimestampMicros::now(),
+                    value,
                 };
-                let delivery =
-                    Delivery { readings: vec![reading], dead_letters: Vec::new(), done: Box::new(acknowledge) };
+                let acknowledge = move |outcome: Result<(), _>| {
+                    // An error says that the measurement is over.
+                    drop(outcome.map(|()| done.try_send(())));
+                };
+                let delivery = Delivery {
+                    readings: vec![reading],
+                    dead_letters: Vec::new(),
+                    done: Box::new(acknowledge),
+                };
                 if handle.submit(delivery).await.is_err() {
                     return acknowledged;
                 }

@@ -176,7 +176,8 @@ mod tests {
     }
 
     fn buffer(dir: &tempfile::TempDir, min_free_bytes: u64) -> Buffer {
-        Buffer::open(BufferSettings { min_free_bytes, ..BufferSettings::new(dir.path().join("buffer")) }).unwrap()
+        Buffer::open(BufferSettings { min_free_bytes, ..BufferSettings::new(dir.path().join("buffer")) })
+            .unwrap()
     }
 
     #[test]

@@ -122,7 +122,8 @@ impl Reporter {
     }
 
     async fn write(&self, report: AgentReport) {
-        let status = Status { balanced: report.counts.is_balanced(), hub: self.settings.hub_url.clone(), report };
+        let status =
+            Status { balanced: report.counts.is_balanced(), hub: self.settings.hub_url.clone(), report };
         let buffer = self.buffer.clone();
         let dir = buffer.settings().dir.clone();
         let written = tokio::task::spawn_blocking(move || {
@@ -153,7 +154,9 @@ fn write_file(dir: &Path, status: &Status) -> std::io::Result<()> {
 pub fn show(dir: &Path, json: bool) -> Result<String, StatusError> {
     let path = dir.join(STATUS_FILE);
     let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StatusError::Absent(dir.to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(StatusError::Absent(dir.to_owned()));
+        }
         Err(source) => return Err(StatusError::Unreadable { path, source }),
         Ok(text) => text,
     };

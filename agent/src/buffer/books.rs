@@ -146,7 +146,8 @@ impl Books {
 
     fn rescue(&mut self, commit: &SentCommit) {
         let number = commit.number;
-        let evicted = |gap: &&mut Gap| gap.reason == GapReason::Evicted && (gap.first..=gap.last).contains(&number);
+        let evicted =
+            |gap: &&mut Gap| gap.reason == GapReason::Evicted && (gap.first..=gap.last).contains(&number);
         if let Some(gap) = self.state.gaps.iter_mut().find(evicted) {
             let readings = u64::from(commit.readings).min(gap.readings);
             gap.readings -= readings;
@@ -178,7 +179,9 @@ impl Books {
         let fresh = readings.saturating_sub(counted);
         match reason {
             GapReason::Refused => self.state.refused += fresh,
-            GapReason::Evicted | GapReason::Quarantined | GapReason::TrimmedEarlier => self.state.evicted += fresh,
+            GapReason::Evicted | GapReason::Quarantined | GapReason::TrimmedEarlier => {
+                self.state.evicted += fresh
+            }
         }
         self.insert_gap(Gap { first, last, readings: readings.max(counted), reason });
     }
@@ -191,7 +194,9 @@ impl Books {
             // A gap never reaches across the edge of a segment that is still there: the segment may be evicted alone.
             let at_edge = self.segments.iter().any(|segment| segment.first == gap.first);
             match merged.last_mut() {
-                Some(before) if !at_edge && before.reason == gap.reason && before.last.next() == gap.first => {
+                Some(before)
+                    if !at_edge && before.reason == gap.reason && before.last.next() == gap.first =>
+                {
                     before.last = gap.last;
                     before.readings += gap.readings;
                 }

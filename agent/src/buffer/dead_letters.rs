@@ -37,7 +37,11 @@ impl DeadLetters {
     }
 
     /// Stores letters; on the disk when it returns.
-    pub(super) fn append(&mut self, letters: &[DeadLetter], quarantine: &Quarantine) -> Result<(), SegmentError> {
+    pub(super) fn append(
+        &mut self,
+        letters: &[DeadLetter],
+        quarantine: &Quarantine,
+    ) -> Result<(), SegmentError> {
         let outcome = self.try_append(letters, quarantine);
         if outcome.is_err() {
             // sled's errors are sticky: only a fresh handle can work again.
@@ -86,7 +90,9 @@ impl DeadLetters {
 
     fn keep_within_limit(&mut self) -> Result<(), SegmentError> {
         let segment_bytes = self.limit_bytes / SEGMENTS;
-        if let Some((segment, next)) = self.active.take_if(|(segment, _)| segment.data_bytes() >= segment_bytes) {
+        if let Some((segment, next)) =
+            self.active.take_if(|(segment, _)| segment.data_bytes() >= segment_bytes)
+        {
             let next = CommitNumber(next.to_owned());
             drop(segment);
             self.active = Some((self.open(next)?, next.0));
@@ -103,7 +109,11 @@ impl DeadLetters {
     }
 
     /// Returns the newest letters, at most `limit`, oldest of them first.
-    pub(super) fn newest(&mut self, limit: usize, quarantine: &Quarantine) -> Result<Vec<DeadLetter>, SegmentError> {
+    pub(super) fn newest(
+        &mut self,
+        limit: usize,
+        quarantine: &Quarantine,
+    ) -> Result<Vec<DeadLetter>, SegmentError> {
         if self.active.is_none() {
             if segment_dirs::list(&self.dir).map_err(SegmentError::disk(&self.dir))?.is_empty() {
                 return Ok(Vec::new());

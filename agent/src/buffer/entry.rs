@@ -158,7 +158,8 @@ impl Encoder {
 
     fn wrap(&mut self, plain: &[u8]) -> std::io::Result<Vec<u8>> {
         let plain_length = u32::try_from(plain.len()).map_err(std::io::Error::other)?;
-        let packed = if plain.len() >= COMPRESS_FROM_BYTES { Some(self.compressor.compress(plain)?) } else { None };
+        let packed =
+            if plain.len() >= COMPRESS_FROM_BYTES { Some(self.compressor.compress(plain)?) } else { None };
         let payload = packed.as_deref().unwrap_or(plain);
         let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len() + CHECKSUM_BYTES);
         bytes.push(ENTRY_VERSION);
@@ -268,15 +269,39 @@ mod tests {
     #[test]
     fn version_1_is_what_it_was() {
         let golden = concat!(
-            "01", "00", "50000000", // version, plain, length
-            "07", "a846", "ac02", "02", "01", // number 7, received_at 4500, totals 300 2 1
+            "01",
+            "00",
+            "50000000", // version, plain, length
+            "07",
+            "a846",
+            "ac02",
+            "02",
+            "01", // number 7, received_at 4500, totals 300 2 1
             "02", // two series: type, source, labels
-            "0b", "74656d7065726174757265", "04", "67772f61", "00",
-            "0b", "74656d7065726174757265", "04", "67772f62", "00",
+            "0b",
+            "74656d7065726174757265",
+            "04",
+            "67772f61",
+            "00",
+            "0b",
+            "74656d7065726174757265",
+            "04",
+            "67772f62",
+            "00",
             "03", // three readings: series, delta, value
-            "00", "e807", "00", "0000000000000080", // -0.0
-            "01", "cf0f", "01", "01", // true
-            "00", "bec1ffffffffffffff01", "02", "05", "6772c3bc6e", // grün
+            "00",
+            "e807",
+            "00",
+            "0000000000000080", // -0.0
+            "01",
+            "cf0f",
+            "01",
+            "01", // true
+            "00",
+            "bec1ffffffffffffff01",
+            "02",
+            "05",
+            "6772c3bc6e", // grün
         );
         let hex: String = encoded().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(&hex[..hex.len() - 16], golden);
@@ -298,7 +323,8 @@ mod tests {
     fn a_large_entry_is_compressed() {
         let readings: Vec<_> = (0..1000).map(|n| reading("gw/a", n * 1000, Value::Number(20.5))).collect();
         let mut encoder = Encoder::new().unwrap();
-        let bytes = encoder.encode(CommitNumber(1), TimestampMicros(0), Totals::default(), &readings).unwrap();
+        let bytes =
+            encoder.encode(CommitNumber(1), TimestampMicros(0), Totals::default(), &readings).unwrap();
         assert!(bytes.len() < 2000, "{} bytes", bytes.len());
         assert_eq!(decode(&bytes).unwrap().commit.readings, readings);
     }

@@ -41,12 +41,15 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
     let fresh = state.is_none();
     let mut state = state.unwrap_or_else(BooksState::fresh);
     let note = Note::open(&dir.join("state")).map_err(BufferError::disk(&dir))?;
-    if let Some(noted) = note.read::<Noted>().filter(|noted| noted.epoch == state.epoch && noted.last > state.last) {
+    if let Some(noted) =
+        note.read::<Noted>().filter(|noted| noted.epoch == state.epoch && noted.last > state.last)
+    {
         state.last = noted.last;
         state.totals = noted.totals;
     }
     let books = Books::new(state);
-    let watchdog = Watchdog::start(settings.flush_timeout, exit_for_restart).map_err(BufferError::disk(&dir))?;
+    let watchdog =
+        Watchdog::start(settings.flush_timeout, exit_for_restart).map_err(BufferError::disk(&dir))?;
     let shared = Shared {
         writer: Mutex::new(Writer::new(None).map_err(BufferError::disk(&dir))?),
         draining: Mutex::new(None),
@@ -103,7 +106,9 @@ impl Shared {
             tracing::error!(segments = firsts.len(), "buffer state is lost, its commits get a new epoch");
         }
         let mut before = Totals::default();
-        if let Some((first, state)) = firsts.first().filter(|_| fresh).map(|first| (first, self.fresh_start(*first))) {
+        if let Some((first, state)) =
+            firsts.first().filter(|_| fresh).map(|first| (first, self.fresh_start(*first)))
+        {
             before.readings = state?;
             self.books().state.confirmed = first.previous();
             self.books().state.confirmed_readings = before.readings;
@@ -174,7 +179,12 @@ impl Shared {
         let passed = readings_before.saturating_sub(readings_known.max(books.state.confirmed_readings));
         let mut missing = passed.saturating_sub(known.iter().map(|gap| gap.readings).sum());
         for hole in unknown {
-            tracing::error!(first = hole.first.0, last = hole.last.0, readings = missing, "commits are missing");
+            tracing::error!(
+                first = hole.first.0,
+                last = hole.last.0,
+                readings = missing,
+                "commits are missing"
+            );
             books.lose(hole.first, hole.last, missing, GapReason::Quarantined);
             missing = 0;
         }
@@ -193,7 +203,10 @@ impl Shared {
     /// tries again with the first delivery.
     fn start_active(&self) -> Result<(), BufferError> {
         match self.recover_active() {
-            Ok(active) => *locked(&self.writer) = Writer::new(Some(active)).map_err(BufferError::disk(&self.settings.dir))?,
+            Ok(active) => {
+                *locked(&self.writer) =
+                    Writer::new(Some(active)).map_err(BufferError::disk(&self.settings.dir))?
+            }
             Err(error) => self.set_fault(Fault::Disk, format!("refusing new readings: {error}")),
         }
         Ok(())
@@ -228,7 +241,8 @@ impl Shared {
         // What was written but not fsynced before a crash of the program is in the file: fsync before it counts.
         segment.make_durable()?;
         seal::break_open(&dir).map_err(SegmentError::disk(&dir))?;
-        let known = self.books().segments.iter().rev().find(|info| info.first < first).map(|info| info.end.readings);
+        let known =
+            self.books().segments.iter().rev().find(|info| info.first < first).map(|info| info.end.readings);
         self.books().segments.retain(|info| info.first != first);
         let (state_last, state_totals) = {
             let books = self.books();
@@ -265,7 +279,12 @@ impl Shared {
         }
         if last < known_last {
             let readings = known.readings.saturating_sub(end.readings);
-            tracing::error!(first = last.0 + 1, last = known_last.0, readings, "acknowledged commits are gone");
+            tracing::error!(
+                first = last.0 + 1,
+                last = known_last.0,
+                readings,
+                "acknowledged commits are gone"
+            );
             books.lose(last.next(), known_last, readings, GapReason::Quarantined);
             let text = format!("commits {} to {known_last} are damaged or gone", last.next());
             drop(books);
@@ -283,8 +302,10 @@ impl Shared {
         let mut books = self.books();
         books.segments.retain(|info| info.first != first);
         let leap = CommitNumber(first.0 + MAX_SEGMENT_COMMITS);
-        let readings_known = books.segments.back().map_or(books.state.confirmed_readings, |info| info.end.readings);
-        let lost = books.state.totals.readings.saturating_sub(readings_known.max(books.state.confirmed_readings));
+        let readings_known =
+            books.segments.back().map_or(books.state.confirmed_readings, |info| info.end.readings);
+        let lost =
+            books.state.totals.readings.saturating_sub(readings_known.max(books.state.confirmed_readings));
         books.lose(first, leap, lost, GapReason::Quarantined);
         books.state.last = leap.max(books.state.last);
     }
@@ -314,9 +335,14 @@ fn survey(segment: &Segment, dir: &Path) -> Result<SegmentInfo, SegmentError> {
     let first = segment.first();
     let bytes = disk::bytes_below(dir);
     let tail = segment.tail()?;
-    let Some(last) = tail.last else { return Ok(SegmentInfo { bytes, ..empty_after(first.previous(), Totals::default(), 0) }) };
+    let Some(last) = tail.last else {
+        return Ok(SegmentInfo { bytes, ..empty_after(first.previous(), Totals::default(), 0) });
+    };
     let Some(newest) = tail.newest_whole else {
-        return Err(SegmentError::Damaged { path: dir.to_owned(), detail: "no commit reads back".to_owned() });
+        return Err(SegmentError::Damaged {
+            path: dir.to_owned(),
+            detail: "no commit reads back".to_owned(),
+        });
     };
     let mut oldest = None;
     let mut probe = first;

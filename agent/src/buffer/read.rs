@@ -167,7 +167,12 @@ impl Shared {
         Ok(Step::Skip(last.next()))
     }
 
-    fn give_up(&self, info: &SegmentInfo, from: CommitNumber, error: &SegmentError) -> Result<Step, BufferError> {
+    fn give_up(
+        &self,
+        info: &SegmentInfo,
+        from: CommitNumber,
+        error: &SegmentError,
+    ) -> Result<Step, BufferError> {
         self.declare_lost(info, from, info.last, info.end.readings, &error.to_string())?;
         Ok(Step::Skip(info.last.next()))
     }
@@ -182,7 +187,14 @@ impl Shared {
     ) -> Result<(), BufferError> {
         let before = self.readings_before(info, first)?;
         let readings = readings_through.saturating_sub(before);
-        tracing::error!(segment = info.first.0, first = first.0, last = last.0, readings, detail, "commits lost to damage");
+        tracing::error!(
+            segment = info.first.0,
+            first = first.0,
+            last = last.0,
+            readings,
+            detail,
+            "commits lost to damage"
+        );
         self.set_fault(Fault::Quarantine, format!("segment {} is damaged, see quarantine/", info.first));
         self.books().lose(first, last, readings, GapReason::Quarantined);
         locked(&self.damaged).insert(info.first);
@@ -197,7 +209,8 @@ impl Shared {
             if let Some(readings) = self.readings_through(at)? {
                 return Ok(readings + in_gaps);
             }
-            let gap = self.books().state.gaps.iter().find(|gap| (gap.first..=gap.last).contains(&at)).copied();
+            let gap =
+                self.books().state.gaps.iter().find(|gap| (gap.first..=gap.last).contains(&at)).copied();
             if let Some(gap) = gap {
                 in_gaps += gap.readings;
                 at = gap.first;

@@ -163,8 +163,7 @@ impl Segment {
     /// Finds the end. What was cut off by a crash before it was durable is removed: it was never acknowledged.
     pub(super) fn tail(&self) -> Result<Tail, SegmentError> {
         let mut last = None;
-        loop {
-            let Some(number) = self.last_number()? else { break };
+        while let Some(number) = self.last_number()? {
             if self.get_bytes(number)?.is_some() {
                 last = Some(number);
                 break;
@@ -222,7 +221,8 @@ fn gather(db: &sled::Db, number: CommitNumber) -> sled::Result<Option<Vec<u8>>> 
 }
 
 fn remove(db: &sled::Db, number: CommitNumber) -> sled::Result<()> {
-    let keys: Vec<_> = db.range(key(number, 0)..=key(number, u16::MAX)).keys().collect::<sled::Result<_>>()?;
+    let keys: Vec<_> =
+        db.range(key(number, 0)..=key(number, u16::MAX)).keys().collect::<sled::Result<_>>()?;
     for key in keys {
         db.remove(key)?;
     }

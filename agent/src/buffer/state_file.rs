@@ -51,9 +51,14 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
         if fresh {
             super::disk::sync_parent(path)?;
         }
-        let newest = [0, 1].into_iter().filter_map(|slot| read_slot(&file, slot)).max_by_key(|(sequence, _)| *sequence);
+        let newest = [0, 1]
+            .into_iter()
+            .filter_map(|slot| read_slot(&file, slot))
+            .max_by_key(|(sequence, _)| *sequence);
         let (sequence, state) = match newest {
-            Some((sequence, bytes)) => (sequence, Some(postcard::from_bytes(&bytes).map_err(io::Error::other)?)),
+            Some((sequence, bytes)) => {
+                (sequence, Some(postcard::from_bytes(&bytes).map_err(io::Error::other)?))
+            }
             None => (0, None),
         };
         Ok((Self { file, sequence, state: PhantomData }, state))
@@ -93,7 +98,8 @@ impl Note {
 
     /// Overwrites the note, without waiting for the disk.
     pub(super) fn write(&self, note: &impl Serialize) -> io::Result<()> {
-        let mut bytes = postcard::to_extend(note, Vec::with_capacity(NOTE_BYTES)).map_err(io::Error::other)?;
+        let mut bytes =
+            postcard::to_extend(note, Vec::with_capacity(NOTE_BYTES)).map_err(io::Error::other)?;
         bytes.resize(NOTE_BYTES - CHECKSUM_BYTES, 0);
         let checksum = xxh3_64(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());

@@ -71,7 +71,9 @@ impl Shared {
         }
         let mut number = through;
         while number > confirmed {
-            if let Some(gap) = self.books().state.gaps.iter().find(|gap| (gap.first..=gap.last).contains(&number)) {
+            if let Some(gap) =
+                self.books().state.gaps.iter().find(|gap| (gap.first..=gap.last).contains(&number))
+            {
                 // Inside a gap C is unknown but at its end: nothing of it is booked before its end is confirmed.
                 number = gap.first.previous();
                 continue;

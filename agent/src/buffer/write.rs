@@ -157,7 +157,11 @@ impl Shared {
         if through <= last {
             return Ok(());
         }
-        tracing::error!(last = last.0, hub = through.0, "hub has commits that this disk does not, numbers go on behind them");
+        tracing::error!(
+            last = last.0,
+            hub = through.0,
+            "hub has commits that this disk does not, numbers go on behind them"
+        );
         let text = format!("disk is older than the hub: commits {} to {through} are only there", last.next());
         self.set_fault(Fault::Numbers, text);
         self.books().state.last = through;
@@ -226,7 +230,8 @@ impl Shared {
     fn is_to_be_closed(&self) -> bool {
         let books = self.books();
         let Some(active) = books.segments.back() else { return false };
-        let drained = books.state.confirmed >= active.last && active.bytes >= self.settings.segment_bytes / DRAINED_PART;
+        let drained = books.state.confirmed >= active.last
+            && active.bytes >= self.settings.segment_bytes / DRAINED_PART;
         let full = active.bytes >= self.settings.segment_bytes;
         let commits = (active.last.0 + 1).saturating_sub(active.first.0);
         commits > 0 && (full || drained || commits >= MAX_SEGMENT_COMMITS - self.most_commits_of_a_group())

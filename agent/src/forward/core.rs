@@ -149,9 +149,10 @@ impl Core {
     /// Says what an outcome for a batch of `commits` commits asks for; `dice` is uniform in 0..1.
     pub(super) fn react(&mut self, outcome: Outcome, commits: usize, dice: f64) -> Action {
         match outcome {
-            Outcome::Have(through) | Outcome::Gap(through) if through.next() == self.next => {
-                self.pause(format!("hub contradicts itself: it asks for commit {} and does not take it", self.next), dice)
-            }
+            Outcome::Have(through) | Outcome::Gap(through) if through.next() == self.next => self.pause(
+                format!("hub contradicts itself: it asks for commit {} and does not take it", self.next),
+                dice,
+            ),
             Outcome::Have(through) => {
                 self.backoff.reset();
                 self.set_aside = 0;

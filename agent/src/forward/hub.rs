@@ -54,7 +54,8 @@ impl Hub {
         let mut body = Vec::with_capacity(4 + frame.len());
         body.extend_from_slice(&length.to_le_bytes());
         body.extend_from_slice(frame);
-        let request = self.client.post(&self.batches_url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE).body(body);
+        let request =
+            self.client.post(&self.batches_url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE).body(body);
         match self.authorized(request).send().await {
             Ok(response) => understand(response).await,
             Err(error) => Outcome::Failed(chain(&error)),

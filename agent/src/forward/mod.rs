@@ -21,8 +21,8 @@ use penstock_shared::id::CommitNumber;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::buffer::{Buffer, BufferError, ReadLimits, StoredCommit};
 use self::core::{Action, Core, Outcome, Seal};
+use crate::buffer::{Buffer, BufferError, ReadLimits, StoredCommit};
 use pack::{PackError, Packed, Sealed};
 
 pub(crate) use hub::Hub;
@@ -102,7 +102,11 @@ impl Forwarder {
     }
 
     /// Waits for a new commit or the deadline; false when it is time to stop.
-    async fn until_changed(&mut self, deadline: Option<Instant>, shutdown: &mut watch::Receiver<bool>) -> bool {
+    async fn until_changed(
+        &mut self,
+        deadline: Option<Instant>,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> bool {
         let due = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
@@ -202,7 +206,10 @@ impl Forwarder {
     }
 
     async fn confirm(&mut self, through: CommitNumber, commits: &[StoredCommit]) {
-        let readings = commits.iter().find(|stored| stored.commit.number == through).map(|stored| stored.totals.readings);
+        let readings = commits
+            .iter()
+            .find(|stored| stored.commit.number == through)
+            .map(|stored| stored.totals.readings);
         let sent = pack::sent(commits);
         let buffer = self.buffer.clone();
         off_thread(move || buffer.confirm(through, &sent)).await;

@@ -88,6 +88,12 @@ pub(super) fn set_aside(
         // A NaN has no JSON; its text says as much.
         payload: serde_json::to_vec(reading).unwrap_or_else(|_| format!("{reading:?}").into_bytes()),
     });
-    tracing::error!(commit = stored.commit.number.0, reason, detail, at = TimestampMicros::now().0, "commit set aside");
+    tracing::error!(
+        commit = stored.commit.number.0,
+        reason,
+        detail,
+        at = TimestampMicros::now().0,
+        "commit set aside"
+    );
     buffer.refuse(&sent_commit(stored), &letters.collect::<Vec<_>>())
 }

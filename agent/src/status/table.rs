@@ -16,7 +16,11 @@ pub(super) fn render(status: &Status, now: TimestampMicros) -> String {
     let report = &status.report;
     let counts = &report.counts;
     let age = (now.0 - report.time.0).max(0) / 1_000_000;
-    let state = if age > STALE_SECONDS { format!("not running, status is {age} s old") } else { "running".to_owned() };
+    let state = if age > STALE_SECONDS {
+        format!("not running, status is {age} s old")
+    } else {
+        "running".to_owned()
+    };
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // Writing to a string cannot fail.
@@ -42,7 +46,8 @@ pub(super) fn render(status: &Status, now: TimestampMicros) -> String {
     for (name, count) in parts {
         line(&format!("  {name}"), format!("{count:>14}"));
     }
-    let verdict = if counts.is_balanced() { "✓ every record is accounted for" } else { "✗ the sum does not hold" };
+    let verdict =
+        if counts.is_balanced() { "✓ every record is accounted for" } else { "✗ the sum does not hold" };
     line("", verdict.to_owned());
     for fault in &report.faults {
         line("fault", fault.clone());

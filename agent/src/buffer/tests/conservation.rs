@@ -16,7 +16,8 @@ fn counts_and_commits_survive_a_reopening() {
     world.append(5);
     world.confirm(CommitNumber(1));
     world.reopen();
-    let expected = RecordCounts { received: 14, stored: 3, buffered: 7, dead_lettered: 4, ..Default::default() };
+    let expected =
+        RecordCounts { received: 14, stored: 3, buffered: 7, dead_lettered: 4, ..Default::default() };
     assert_eq!(world.buffer().counts(), expected);
     assert_eq!(world.buffer().epoch(), epoch);
     assert_eq!(world.append(1), CommitNumber(4));

@@ -89,7 +89,8 @@ impl World {
 
     pub(super) fn segment_names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.settings.dir.join("segments")).unwrap();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }

@@ -170,7 +170,10 @@ async fn one_poisoned_commit_is_set_aside_and_the_rest_arrives() {
     let counts = world.buffer.counts();
     assert_eq!((counts.stored, counts.dead_lettered, counts.buffered), (190, 10, 0));
     let letters = world.buffer.newest_dead_letters(100).unwrap();
-    assert_eq!((letters.len(), letters[0].reason.as_str(), letters[0].detail.as_str()), (10, "refused", "poison"));
+    assert_eq!(
+        (letters.len(), letters[0].reason.as_str(), letters[0].detail.as_str()),
+        (10, "refused", "poison")
+    );
     world.stop().await;
 }
 
@@ -213,7 +216,8 @@ async fn a_hub_that_asks_for_a_pause_gets_it() {
 #[tokio::test]
 async fn strange_answers_cost_nothing_but_time() {
     let mut world = World::new().await;
-    let strange = [StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::BAD_GATEWAY];
+    let strange =
+        [StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::BAD_GATEWAY];
     for status in strange {
         world.hub.with(|ledger| ledger.tricks.push_back(Trick::Status(status, 0)));
     }

@@ -29,7 +29,8 @@ pub enum TimeUnit {
 pub struct MappingSettings {
     /// Which topics, and what their levels mean.
     pub topic: TopicTemplate,
-    /// Where the one value is; empty means the whole payload. Unused when `values` has entries.
+    /// Where the one value is; empty means the whole payload, or its member `value` where it is an object. Unused when
+    /// `values` has entries.
     pub value: JsonPointer,
     /// Several values a message: type and where its value is.
     pub values: Vec<(String, JsonPointer)>,
@@ -43,6 +44,14 @@ pub struct MappingSettings {
     pub source: Option<Template>,
     /// Further labels.
     pub labels: Vec<(String, Template)>,
+}
+
+impl MappingSettings {
+    /// Tells whether the payload as a whole is the value.
+    #[must_use]
+    pub fn reads_whole_payload(&self) -> bool {
+        self.values.is_empty() && self.value.is_whole()
+    }
 }
 
 const TIME_UNITS: [(&str, TimeUnit); 6] = [

@@ -32,6 +32,9 @@ pub const MAX_VALUES: usize = 1000;
 /// How much of a payload a dead letter keeps.
 pub const MAX_KEPT_PAYLOAD_BYTES: usize = 4096;
 
+/// Where devices put their time when no mapping says where it is.
+const USUAL_TIME_MEMBERS: [&str; 3] = ["time", "timestamp", "ts"];
+
 /// What one message held.
 #[derive(Debug, Default, PartialEq)]
 pub struct Decoded {
@@ -112,10 +115,15 @@ impl Message<'_> {
     ) -> Result<(), Undecodable> {
         let time = match mapping.time.as_ref().and_then(|pointer| payload.member(pointer)) {
             Some(json) => time::device_time(json, mapping.time_unit)?,
+            None if mapping.time.is_none() && mapping.reads_whole_payload() => self.usual_time(payload)?,
             None => self.arrival()?,
         };
         if mapping.values.is_empty() {
-            let value = payload.value_at(&mapping.value)?;
+            let usual_member = payload.object().and_then(|members| members.get("value"));
+            let value = match usual_member.filter(|_| mapping.value.is_whole()) {
+                Some(json) => payload::scalar(json)?,
+                None => payload.value_at(&mapping.value)?,
+            };
             return self.push(&series[0], time, value);
         }
         let mut found = false;
@@ -140,10 +148,7 @@ impl Message<'_> {
             let time = self.arrival()?;
             return self.push(plan.whole(None), time, value);
         };
-        let time = match ["time", "timestamp", "ts"].iter().find_map(|name| members.get(*name)) {
-            Some(json) => time::device_time(json, TimeUnit::Auto)?,
-            None => self.arrival()?,
-        };
+        let time = self.usual_time(payload)?;
         if let Some(json) = members.get("value") {
             let unit = members.get("unit").and_then(|unit| unit.as_str()).filter(|unit| !unit.is_empty());
             let value = payload::scalar(json)?;
@@ -171,6 +176,13 @@ impl Message<'_> {
             pushed.unwrap_or_else(|fault| self.set_aside(fault));
         }
         Ok(())
+    }
+
+    /// Reads the device's time where it usually stands in an object, else takes the time of arrival.
+    fn usual_time(&self, payload: &Payload) -> Result<TimestampMicros, Undecodable> {
+        let members = payload.object();
+        let usual = members.and_then(|members| USUAL_TIME_MEMBERS.iter().find_map(|name| members.get(*name)));
+        usual.map_or_else(|| self.arrival(), |json| time::device_time(json, TimeUnit::Auto))
     }
 
     fn arrival(&self) -> Result<TimestampMicros, Undecodable> {

@@ -123,7 +123,7 @@ fn mappings_name_type_source_and_labels() {
         topic = "fixed/+"
         type = "pressure"
     "#;
-    let cases: [(&str, &str, &[&str]); 8] = [
+    let cases: [(&str, &str, &[&str]); 10] = [
         (
             "sensors/7/p4/temp",
             r#"{"v": 1, "t": 1700000000000}"#,
@@ -139,6 +139,8 @@ fn mappings_name_type_source_and_labels() {
         ("multi/a", r#"{"temp": [], "deep": {"hum": 3}}"#, &["humidity@gw/a = 3", "!not_a_value"]),
         ("multi/a", r#"{"other": 2}"#, &["!value_missing"]),
         ("fixed/x", "4", &["pressure@gw = 4"]),
+        ("fixed/x", r#"{"value": 4, "ts": 1700000000}"#, &["pressure@gw = 4 @ 1700000000000000"]),
+        ("fixed/x", r#"{"other": 4}"#, &["!not_a_value"]),
         ("nobody/mapped/this", "4", &["!unmapped_topic"]),
     ];
     for (topic, payload, expected) in cases {

@@ -12,6 +12,7 @@ mod role;
 mod token;
 
 use std::net::SocketAddr;
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use mongodb::Database;
@@ -78,7 +79,8 @@ pub struct Access {
     registry: Registry,
     settings: AccessSettings,
     identities: Mutex<Cache<TokenHash, Option<Identity>>>,
-    tokens_exist: Mutex<Option<(Instant, Needs)>>,
+    /// What [`Access::needs`] found last, and when.
+    known_needs: RwLock<Option<(Instant, Needs)>>,
     /// Whether somebody beyond this machine can reach the hub.
     reachable: bool,
 }
@@ -97,7 +99,7 @@ impl Access {
             registry: Registry::open(database).await?,
             settings: settings.clone(),
             identities: Mutex::new(Cache::new(settings.cache)),
-            tokens_exist: Mutex::new(None),
+            known_needs: RwLock::new(None),
             reachable: !listen.ip().is_loopback(),
         })
     }
@@ -115,7 +117,7 @@ impl Access {
         self.needs().await
     }
 
-    /// Tells who needs a token at present; at most as old as the cache allows.
+    /// Tells who needs a token at present; as old as the cache allows, or older while the database is silent.
     ///
     /// # Errors
     /// When the database fails.
@@ -123,15 +125,21 @@ impl Access {
         if self.settings.require_tokens == RequireTokens::Always || self.reachable {
             return Ok(Needs { agents: true, people: true });
         }
-        let mut known = self.tokens_exist.lock().await;
-        if let Some((since, needs)) = *known
+        let known = *self.known_needs.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, needs)) = known
             && since.elapsed() < self.settings.cache
         {
             return Ok(needs);
         }
-        let needs = self.registry.existing_kinds().await?;
-        *known = Some((Instant::now(), needs));
-        Ok(needs)
+        match (self.registry.existing_kinds().await, known) {
+            (Ok(needs), _) => {
+                let fresh = Some((Instant::now(), needs));
+                *self.known_needs.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+                Ok(needs)
+            }
+            (Err(_), Some((_, stale))) => Ok(stale),
+            (Err(error), None) => Err(error.into()),
+        }
     }
 
     /// Finds out whose token this is; none when it is unknown or expired.

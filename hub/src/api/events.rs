@@ -119,7 +119,8 @@ async fn page(
     loop {
         let newest = upper.unwrap_or_else(|| TimestampMicros::now().millis());
         let lower = if width > WIDEST_WINDOW_MILLIS { earliest } else { earliest.max(newest - width) };
-        let (mut events, reached) = window(store, selection, lower, upper, count - found.len() + SLACK).await?;
+        let (mut events, reached) =
+            window(store, selection, lower, upper, count - found.len() + SLACK).await?;
         events.retain(|event| after.is_none_or(|after| Place::of(event) < *after));
         found.extend(events);
         if found.len() >= count || reached <= earliest {

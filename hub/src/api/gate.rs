@@ -18,27 +18,38 @@ use super::state::ApiState;
 /// The cookie of a dashboard's session.
 pub(super) const SESSION_COOKIE: &str = "penstock_session";
 
-/// Checks a request, runs it in a task of its own, and counts it.
+/// Checks a request, runs it, and counts it.
+///
+/// It runs in a task of its own: a client that goes away, or a timeout, must not drop a database call half-way.
 pub(super) async fn pass(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let telemetry = state.telemetry();
-    let (mut parts, body) = request.into_parts();
-    let response = match admit(&state, &parts).await {
-        Ok(caller) => {
-            parts.extensions.insert(caller);
-            shield(&state, Request::from_parts(parts, body), next).await
-        }
-        Err(error) => error.into_response(),
+    let timeout = state.settings().limits.request_timeout;
+    let task = tokio::spawn(admit_and_run(state.clone(), request, next));
+    let response = match tokio::time::timeout(timeout, task).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => ApiError::Internal(error.to_string()).into_response(),
+        Err(_) => ApiError::TimedOut.into_response(),
     };
-    telemetry.requests_answered.increment();
+    state.telemetry().requests_answered.increment();
     if response.status().is_server_error() {
-        telemetry.requests_failed.increment();
+        state.telemetry().requests_failed.increment();
     }
     response
 }
 
+async fn admit_and_run(state: ApiState, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match admit(&state, &parts).await {
+        Ok(caller) => {
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
 async fn admit(state: &ApiState, parts: &Parts) -> Result<Caller, ApiError> {
     let headers = &parts.headers;
-    if !is_limited(parts.uri.path()) {
+    if !is_guarded(parts.uri.path()) {
         // The dashboard's files, /health and the like cost nothing and show nothing.
         let needs = crate::access::Needs { agents: true, people: true };
         return Ok(Caller { identity: None, needs });
@@ -54,26 +65,16 @@ async fn admit(state: &ApiState, parts: &Parts) -> Result<Caller, ApiError> {
         let message = "while no user's token exists, the hub must be called by a loopback name".to_owned();
         return Err(ApiError::Forbidden(message));
     }
-    let key = rate_key(identity.as_ref(), parts);
-    if !state.rate_limiter().allows(&key, Instant::now()) {
+    // While nobody needs a token all callers are programs of this machine, and share one address.
+    let is_limited = needs.agents || needs.people;
+    if is_limited && !state.rate_limiter().allows(&rate_key(identity.as_ref(), parts), Instant::now()) {
         state.telemetry().requests_limited.increment();
         return Err(ApiError::TooManyRequests { retry_after_seconds: 1 });
     }
     Ok(Caller { identity, needs })
 }
 
-/// Runs the rest in a task of its own: a client that goes away, or a timeout, must not drop a database call half-way.
-async fn shield(state: &ApiState, request: Request, next: Next) -> Response {
-    let timeout = state.settings().limits.request_timeout;
-    let task = tokio::spawn(next.run(request));
-    match tokio::time::timeout(timeout, task).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => ApiError::Internal(error.to_string()).into_response(),
-        Err(_) => ApiError::TimedOut.into_response(),
-    }
-}
-
-fn is_limited(path: &str) -> bool {
+fn is_guarded(path: &str) -> bool {
     path.starts_with("/api/") || path == "/metrics"
 }
 

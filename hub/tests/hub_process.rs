@@ -1,0 +1,245 @@
+//! The hub as a program: its command line, its door, its own mongod, a kill.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use reqwest::StatusCode;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A hub with a directory of its own. Dropping it ends it and its mongod.
+struct Hub {
+    child: Child,
+    url: String,
+    config: PathBuf,
+    client: reqwest::Client,
+    _directory: tempfile::TempDir,
+}
+
+fn command(arguments: &[&str], config: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_penstock-hub"));
+    command.args(arguments).arg("--config").arg(config).stdin(Stdio::null());
+    command
+}
+
+fn write_config(directory: &Path, listen: &str) -> PathBuf {
+    let config = directory.join("hub.toml");
+    let data_dir = directory.join("mongo");
+    let text = format!(
+        "[http]\nlisten = \"{listen}\"\n[mongodb.managed]\ndata_dir = {data_dir:?}\n\
+         [access]\ncache_seconds = 1\n[processor]\nlease_seconds = 2\n"
+    );
+    std::fs::write(&config, text).expect("written");
+    config
+}
+
+/// Starts the program and returns it with the address that it prints.
+fn start(config: &Path) -> (Child, String) {
+    let log = config.with_file_name("hub.log");
+    let out = config.with_file_name("hub.out");
+    let stdout = std::fs::File::create(&out).expect("created");
+    let stderr = std::fs::File::create(&log).expect("created");
+    let mut child = command(&["run"], config).stdout(stdout).stderr(stderr).spawn().expect("starts");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let printed = std::fs::read_to_string(&out).expect("readable");
+        if let Some(url) = printed.lines().find_map(|line| line.strip_prefix("penstock-hub listening on ")) {
+            return (child, url.to_owned());
+        }
+        let ended = child.try_wait().expect("waited");
+        let log = || std::fs::read_to_string(&log).expect("readable");
+        assert!(ended.is_none(), "the hub ended with {ended:?}: {}", log());
+        assert!(Instant::now() < deadline, "the hub does not listen: {}", log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a pid");
+    kill_process(pid, signal).expect("signalled");
+}
+
+impl Hub {
+    fn run() -> Self {
+        // A second test finds the provider installed, which is as good.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let client = reqwest::Client::new();
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = write_config(directory.path(), "127.0.0.1:0");
+        let (child, url) = start(&config);
+        Self { child, url, config, client, _directory: directory }
+    }
+
+    fn kill_and_start_again(&mut self) {
+        signal(&self.child, Signal::KILL);
+        self.child.wait().expect("ended");
+        (self.child, self.url) = start(&self.config);
+    }
+
+    /// Runs a command beside the hub and returns what it prints.
+    fn command(&self, arguments: &[&str]) -> String {
+        let output = command(arguments, &self.config).output().expect("runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("a text").trim().to_owned()
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let response = self.client.get(format!("{}{path}", self.url)).send().await.expect("answers");
+        response.json().await.expect("JSON")
+    }
+
+    async fn send_events(&self, key: &str, events: &Value) -> Value {
+        let request = self.client.post(format!("{}/api/v1/events", self.url)).json(events);
+        request.header("idempotency-key", key).send().await.expect("answers").json().await.expect("JSON")
+    }
+
+    /// Polls until `path` answers what `is_expected` wants.
+    async fn eventually(&self, path: &str, is_expected: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.get(path).await;
+            if is_expected(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{path} still answers {answer}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn status_of(&self, token: &str) -> StatusCode {
+        let request = self.client.get(format!("{}/api/v1/status", self.url)).bearer_auth(token);
+        request.send().await.expect("answers").status()
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        signal(&self.child, Signal::TERM);
+        self.child.wait().expect("ended");
+    }
+}
+
+#[tokio::test]
+async fn what_an_application_sends_is_read_back_and_a_repetition_counts_once() {
+    let hub = Hub::run();
+    let events = json!([
+        { "type": "order", "source": "shop", "value": 2.5, "userId": "ada", "properties": { "items": [1, 2] } },
+        { "type": "order", "source": "shop", "value": 4.5 },
+    ]);
+    assert_eq!(hub.send_events("k1", &events).await, json!({ "accepted": 2, "repeated": false }));
+    assert_eq!(hub.send_events("k1", &events).await, json!({ "accepted": 2, "repeated": true }));
+    let counted = |answer: &Value| answer["types"][0]["lastHour"]["count"] == 2;
+    let summary = hub.eventually("/api/v1/summary", counted).await;
+    assert_eq!(summary["types"][0]["lastDay"], json!({ "count": 2, "total": 7.0 }));
+    let hours =
+        hub.eventually("/api/v1/metrics/order?granularity=hour", |hours| hours[0]["count"] == 2).await;
+    assert_eq!((&hours[0]["min"], &hours[0]["max"]), (&json!(2.5), &json!(4.5)));
+    let found = hub.get("/api/v1/events?type=order&userId=ada").await;
+    assert_eq!(found["events"].as_array().map(Vec::len), Some(1));
+    assert_eq!(found["events"][0]["properties"], json!({ "items": [1, 2] }));
+}
+
+#[tokio::test]
+async fn pages_of_events_neither_repeat_nor_miss_one() {
+    let hub = Hub::run();
+    // Most of them in the same few milliseconds: more than a page reads at once.
+    let event = |n: i64| json!({ "type": "burst", "value": n, "timestamp": 1_790_000_000_000_i64 + n / 300 });
+    let events: Vec<Value> = (0..1_000).map(event).collect();
+    hub.send_events("k1", &json!(events)).await;
+    hub.eventually("/api/v1/summary", |answer| answer["types"][0]["sources"] == 1).await;
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = hub.get(&format!("/api/v1/events?type=burst&limit=70{cursor}")).await;
+        seen.extend(page["events"].as_array().expect("a page").iter().map(|event| event["value"].as_f64()));
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 1_000);
+    seen.sort_by(|one, other| one.partial_cmp(other).expect("numbers"));
+    seen.dedup();
+    assert_eq!(seen.len(), 1_000);
+}
+
+#[tokio::test]
+async fn a_killed_hub_comes_back_on_its_data_by_itself() {
+    let mut hub = Hub::run();
+    hub.send_events("k1", &json!({ "type": "door", "source": "hall", "value": true })).await;
+    hub.kill_and_start_again();
+    let stored = |answer: &Value| answer["events"].as_array().map(Vec::len) == Some(1);
+    let found = hub.eventually("/api/v1/events?type=door", stored).await;
+    assert_eq!(found["events"][0]["value"], true);
+    assert_eq!(hub.get("/health").await["status"], "ok");
+}
+
+#[tokio::test]
+async fn from_the_first_users_token_on_people_need_one() {
+    let hub = Hub::run();
+    assert_eq!(hub.status_of("anything").await, StatusCode::OK);
+    let token = hub.command(&["users", "add", "ada", "--role", "viewer"]);
+    assert!(hub.command(&["users", "list"]).starts_with("ada\tviewer\t"));
+    let denied = |answer: &Value| answer["error"]["code"] == "unauthorized";
+    hub.eventually("/api/v1/status", denied).await;
+    assert_eq!(hub.status_of(&token).await, StatusCode::OK);
+    let events =
+        hub.client.post(format!("{}/api/v1/events", hub.url)).json(&json!({ "type": "t", "value": 1 }));
+    assert_eq!(events.bearer_auth(&token).send().await.expect("answers").status(), StatusCode::FORBIDDEN);
+
+    let login = hub.client.post(format!("{}/api/v1/session", hub.url)).json(&json!({ "token": token }));
+    let cookie =
+        login.send().await.expect("answers").headers()["set-cookie"].to_str().expect("a text").to_owned();
+    assert!(cookie.contains("; HttpOnly; SameSite=Strict") && !cookie.contains(&token));
+    let session = cookie.split(';').next().expect("a cookie");
+    let with_session = || hub.client.get(format!("{}/api/v1/status", hub.url)).header("cookie", session);
+    assert_eq!(with_session().send().await.expect("answers").status(), StatusCode::OK);
+    let logout = hub.client.delete(format!("{}/api/v1/session", hub.url)).header("cookie", session);
+    logout.send().await.expect("answers");
+    assert_eq!(with_session().send().await.expect("answers").status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn only_pages_of_the_hub_itself_may_open_the_websocket() {
+    let hub = Hub::run();
+    let address = hub.url.strip_prefix("http://").expect("an address");
+    let request = |origin: String| {
+        let mut request = format!("ws://{address}/api/v1/live").into_client_request().expect("a request");
+        request.headers_mut().insert("origin", origin.parse().expect("an origin"));
+        request
+    };
+    let refused = tokio_tungstenite::connect_async(request("https://elsewhere.example".to_owned())).await;
+    let Err(WebSocketError::Http(response)) = refused else { panic!("a foreign page was let in") };
+    assert_eq!(response.status().as_u16(), 403);
+    let (mut socket, _) = tokio_tungstenite::connect_async(request(hub.url.clone())).await.expect("opens");
+    let subscribe = json!({ "type": "subscribe", "channel": "order:minute" }).to_string();
+    socket.send(Message::text(subscribe)).await.expect("sent");
+    let snapshot = socket.next().await.expect("an answer").expect("a message");
+    let snapshot: Value = serde_json::from_str(snapshot.to_text().expect("a text")).expect("JSON");
+    assert_eq!((&snapshot["type"], &snapshot["channel"]), (&json!("snapshot"), &json!("order:minute")));
+}
+
+#[test]
+fn an_open_hub_does_not_listen_where_others_can_reach_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = write_config(directory.path(), "0.0.0.0:0");
+    let output = command(&["run"], &config).output().expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no token exists"));
+}
+
+#[test]
+fn a_bad_configuration_ends_with_78_and_names_every_fault() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = directory.path().join("hub.toml");
+    std::fs::write(&config, "[http]\nlisten = 5\n[nonsense]\n").expect("written");
+    let output = command(&["check"], &config).output().expect("runs");
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("hub.toml:2: http.listen") && said.contains("hub.toml:3: nonsense"), "{said}");
+}

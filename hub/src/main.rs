@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use penstock_hub::access::{Access, Role, Token, TokenSummary};
 use penstock_hub::config::{ConfigError, EXIT_BAD_CONFIGURATION, LogFormat, LogSettings, Settings};
+use penstock_hub::ingest::application::APPLICATION_PREFIX;
 use penstock_hub::mongod::Visit;
 use penstock_hub::run;
 use penstock_shared::id::AgentId;
@@ -147,6 +148,9 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
     let database = run::connect(uri, &settings.mongodb).await?.database(&settings.mongodb.database);
     let access = Access::open(&database, &settings.access, settings.http.listen).await?;
     match command {
+        Command::Agents(AgentsCommand::Add { name }) if name.as_str().starts_with(APPLICATION_PREFIX) => {
+            anyhow::bail!("ids that begin with {APPLICATION_PREFIX} are not for agents")
+        }
         Command::Agents(AgentsCommand::Add { name }) => print_token(&access.add_agent(&name).await?),
         Command::Agents(AgentsCommand::List) => print_list(&access.list(true).await?),
         Command::Users(UsersCommand::Add { name, role }) => print_token(&access.add_user(&name, role).await?),

@@ -94,26 +94,26 @@ impl AgentView {
 
 /// Answers the fleet, by name.
 pub(super) async fn get(_: Viewer, State(state): State<ApiState>) -> Result<Json<Fleet>, ApiError> {
-    Ok(Json(Fleet { agents: fleet(state.store()).await? }))
+    Ok(Json(Fleet { agents: fleet(state.store(), None).await? }))
 }
 
-/// Returns every agent that ever reported, by name.
+/// Returns every agent that ever reported, by name; or only one of them.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn fleet(store: &Store) -> Result<Vec<AgentView>, ApiError> {
+pub async fn fleet(store: &Store, only: Option<&str>) -> Result<Vec<AgentView>, ApiError> {
+    let wanted = only.map_or_else(Document::new, |agent| doc! { "_id": agent });
     let with_age = [
+        doc! { "$match": wanted },
         doc! { "$sort": { "_id": 1 } },
         doc! { "$set": { "silentMs": { "$subtract": ["$$NOW", "$seenAt"] } } },
     ];
     let found: Vec<Document> = store.collection(COLLECTION).aggregate(with_age).await?.try_collect().await?;
-    let hub = hub_counts(store).await?;
-    let views = found.into_iter().filter_map(|mut agent| {
-        let seen_at = agent.get_datetime("seenAt").ok()?.timestamp_millis();
-        let silent_ms = integer(&agent, "silentMs");
-        let report: AgentReport = bson::from_bson(agent.remove("report")?).ok()?;
-        let key = (report.agent.to_string(), report.epoch.clone());
-        Some(view(report, hub.get(&key).copied().unwrap_or_default(), seen_at, silent_ms))
+    let reports: Vec<(AgentReport, i64, i64)> = found.into_iter().filter_map(read_report).collect();
+    let books: Vec<String> = reports.iter().map(|(report, ..)| book(&report.agent, &report.epoch)).collect();
+    let hub = hub_counts(store, only, &books).await?;
+    let views = reports.into_iter().zip(books).map(|((report, seen_at, silent_ms), book)| {
+        view(report, hub.get(&book).copied().unwrap_or_default(), seen_at, silent_ms)
     });
     Ok(views.collect())
 }
@@ -123,28 +123,47 @@ pub async fn fleet(store: &Store) -> Result<Vec<AgentView>, ApiError> {
 /// # Errors
 /// With a message for the log when the database fails.
 pub async fn rendered(store: Store, agent: Option<String>) -> Result<Vec<serde_json::Value>, String> {
-    let fleet = fleet(&store).await.map_err(|error| error.to_string())?;
-    let wanted = fleet.iter().filter(|view| agent.as_ref().is_none_or(|agent| view.agent == *agent));
-    wanted.map(|view| serde_json::to_value(view).map_err(|error| error.to_string())).collect()
+    let fleet = fleet(&store, agent.as_deref()).await.map_err(|error| error.to_string())?;
+    fleet.iter().map(|view| serde_json::to_value(view).map_err(|error| error.to_string())).collect()
 }
 
-/// Returns what the hub has of each agent and epoch.
-async fn hub_counts(store: &Store) -> Result<HashMap<(String, String), HubCounts>, ApiError> {
-    let mut counts: HashMap<(String, String), HubCounts> = HashMap::new();
-    let text = |document: &Document, name: &str| document.get_str(name).unwrap_or_default().to_owned();
+/// Reads a report, when it arrived, and how long ago that was. One of another version is left out.
+fn read_report(mut agent: Document) -> Option<(AgentReport, i64, i64)> {
+    let seen_at = agent.get_datetime("seenAt").ok()?.timestamp_millis();
+    let silent_ms = integer(&agent, "silentMs");
+    Some((bson::from_bson(agent.remove("report")?).ok()?, seen_at, silent_ms))
+}
+
+/// Names the books of an agent's epoch as the collection `progress` does.
+fn book(agent: &impl std::fmt::Display, epoch: &str) -> String {
+    format!("{agent}/{epoch}")
+}
+
+/// Returns what the hub has of each of these books; all of one agent, or of many.
+async fn hub_counts(
+    store: &Store,
+    only: Option<&str>,
+    books: &[String],
+) -> Result<HashMap<String, HubCounts>, ApiError> {
+    let mut counts: HashMap<String, HubCounts> = HashMap::new();
+    let mut unapplied = doc! { "applied": false };
+    unapplied.extend(only.map(|agent| ("agent".to_owned(), agent.into())));
     let in_ledger = [
-        doc! { "$match": { "applied": false } },
-        doc! { "$group": { "_id": { "agent": "$agent", "epoch": "$epoch" }, "readings": { "$sum": "$readings" } } },
+        doc! { "$match": unapplied },
+        doc! { "$group": {
+            "_id": { "$concat": ["$agent", "/", "$epoch"] }, "readings": { "$sum": "$readings" },
+        } },
     ];
     let mut waiting = store.collection(batches::COLLECTION).aggregate(in_ledger).await?;
     while let Some(group) = waiting.try_next().await? {
-        let Ok(id) = group.get_document("_id") else { continue };
-        let entry = counts.entry((text(id, "agent"), text(id, "epoch"))).or_default();
-        entry.ledger_readings = integer(&group, "readings").unsigned_abs();
+        let book = group.get_str("_id").unwrap_or_default().to_owned();
+        counts.entry(book).or_default().ledger_readings = integer(&group, "readings").unsigned_abs();
     }
-    for watermark in progress::all(store).await? {
-        let entry = counts.entry((text(&watermark, "agent"), text(&watermark, "epoch"))).or_default();
-        entry.applied_readings = integer(&watermark, "appliedReadings").unsigned_abs();
+    let mut applied = store.collection(progress::COLLECTION).find(doc! { "_id": { "$in": books } }).await?;
+    while let Some(watermark) = applied.try_next().await? {
+        let book = watermark.get_str("_id").unwrap_or_default().to_owned();
+        counts.entry(book).or_default().applied_readings =
+            integer(&watermark, "appliedReadings").unsigned_abs();
     }
     Ok(counts)
 }

@@ -8,6 +8,7 @@ use penstock_shared::answer::{BatchesAnswer, FRAMES_CONTENT_TYPE, FrameAnswer};
 use penstock_shared::frame;
 use penstock_shared::id::AgentId;
 
+use crate::ingest::application::APPLICATION_PREFIX;
 use crate::telemetry::Telemetry;
 
 use super::callers::AgentCaller;
@@ -32,6 +33,11 @@ pub(super) async fn post(
     }
     let frames = split(&body, state.settings().ingest.max_frame_bytes)?;
     let agent = speaker(&caller, &frames)?;
+    if agent.as_str().starts_with(APPLICATION_PREFIX) {
+        return Err(ApiError::Forbidden(format!(
+            "ids that begin with {APPLICATION_PREFIX} are not for agents"
+        )));
+    }
     let bytes = body.len();
     let answers = state.ingest().frames(&agent, frames).await.inspect_err(|_| {
         state.telemetry().requests_held_back.increment();

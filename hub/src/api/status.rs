@@ -48,7 +48,7 @@ struct PublishToPush {
 
 /// Answers the figures.
 pub(super) async fn get(_: Viewer, State(state): State<ApiState>) -> Result<Json<Status>, ApiError> {
-    let agents = fleet(state.store()).await?;
+    let agents = fleet(state.store(), None).await?;
     let types = state.store().collection(series::COLLECTION).distinct("type", mongodb::bson::doc! {}).await?;
     let types: Vec<&str> = types.iter().filter_map(|name| name.as_str()).collect();
     let sums = recent_sums(state.store(), &types, TimestampMicros::now()).await?;

@@ -3,6 +3,7 @@
 mod rates;
 mod table;
 
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -141,10 +142,18 @@ impl Reporter {
 }
 
 fn write_file(dir: &Path, status: &Status) -> std::io::Result<()> {
-    let fresh = dir.join("status.json.new");
-    std::fs::write(&fresh, serde_json::to_vec_pretty(status).map_err(std::io::Error::other)?)?;
+    let text = serde_json::to_vec_pretty(status).map_err(std::io::Error::other)?;
+    let (fresh, path) = (dir.join("status.json.new"), dir.join(STATUS_FILE));
     // Readers see the old file or the new one; it need not survive a power cut, so there is no fsync.
-    std::fs::rename(fresh, dir.join(STATUS_FILE))
+    match std::fs::write(&fresh, &text).and_then(|()| std::fs::rename(&fresh, &path)) {
+        // On a full disk there is room only where the old status stands, and that is when it is asked for most.
+        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            let file = std::fs::File::options().write(true).create(true).truncate(false).open(path)?;
+            file.write_all_at(&text, 0)?;
+            file.set_len(text.len() as u64)
+        }
+        outcome => outcome,
+    }
 }
 
 /// Returns the text that `penstock-agent status` prints: a table, or the status file itself with `json`.

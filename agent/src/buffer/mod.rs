@@ -212,7 +212,11 @@ impl Shared {
             // sled writes when it opens. On a full disk the reserve makes that possible, so that the buffer drains.
             Err(error) if error.is_retryable() => {
                 self.reserve.give_back().map_err(SegmentError::disk(&dir))?;
-                Segment::open(&dir, first)
+                let opened = Segment::open(&dir, first);
+                if let Err(error) = self.reserve.take() {
+                    tracing::debug!(%error, "reserve is not back yet");
+                }
+                opened
             }
             outcome => outcome,
         };

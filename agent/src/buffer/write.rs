@@ -26,6 +26,8 @@ const READING_BYTES: usize = 16;
 pub(super) const MAX_SEGMENT_COMMITS: u64 = 1 << 22;
 /// Free space is looked at this often: the floor leaves room for what comes in meanwhile.
 const FREE_SPACE_EVERY: Duration = Duration::from_millis(100);
+/// So much stays free whatever the settings say: on a disk that is full to the last byte sled fails for good.
+const LEAST_FREE_BYTES: u64 = 4 << 20;
 /// After a failure the segment is opened again at most this often.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
 /// An active segment that the hub has whole is closed at this part of its full size, to give its disk back.
@@ -190,7 +192,7 @@ impl Shared {
         }
         let dir = &self.settings.dir;
         let free_bytes = disk::free_bytes(dir).map_err(BufferError::disk(dir))?;
-        let floor_bytes = self.settings.min_free_bytes;
+        let floor_bytes = self.settings.min_free_bytes.max(LEAST_FREE_BYTES);
         if free_bytes < floor_bytes {
             return Err(AppendError::BelowFloor { free_bytes, floor_bytes });
         }

@@ -24,7 +24,7 @@ pub(super) fn render(status: &Status, now: TimestampMicros) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // Writing to a string cannot fail.
-        writeln!(text, "{name:<14}{value}").unwrap_or_default();
+        writeln!(text, "{}", format!("{name:<14}{value}").trim_end()).unwrap_or_default();
     };
     line("agent", format!("{} {} ({state})", report.agent, report.version));
     line("hub", status.hub.clone());

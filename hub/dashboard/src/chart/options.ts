@@ -77,7 +77,7 @@ export function chartOptions(wishes: Wishes): uPlot.Options {
     width,
     height,
     ms: 1,
-    padding: isMini ? [4, 0, 0, 0] : [12, 16, 0, 0],
+    padding: isMini ? [4, 0, 0, 0] : [12, 24, 0, 0],
     legend: { show: false },
     scales: { x: { time: true, range: () => wishes.x() }, y: { range: paddedRange } },
     axes: isMini

@@ -33,6 +33,8 @@ use crate::telemetry::Telemetry;
 
 /// How long an operation waits for a primary before it fails.
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often the driver looks at the servers by itself: a mongod that came back must not wait for ten seconds.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// How many connections may be in the making at once.
 const MAX_CONNECTING: u32 = 8;
 
@@ -182,6 +184,7 @@ pub async fn connect(uri: &str, settings: &MongodbSettings) -> Result<Client, mo
     options.max_pool_size = Some(settings.max_pool_size);
     options.max_connecting = Some(MAX_CONNECTING);
     options.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
+    options.heartbeat_freq.get_or_insert(HEARTBEAT_INTERVAL);
     options.write_concern = Some(mongodb::options::WriteConcern::majority());
     Client::with_options(options)
 }

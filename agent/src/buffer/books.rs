@@ -57,6 +57,8 @@ pub(super) struct Books {
     pub(super) state: BooksState,
     /// The segments on disk, oldest first; the last one is the active one.
     pub(super) segments: VecDeque<SegmentInfo>,
+    /// When the last confirmed commit arrived: what still waits arrived no earlier.
+    confirmed_received_at: Option<TimestampMicros>,
 }
 
 /// A commit that was sent, and what the hub's confirmation of it means.
@@ -68,6 +70,8 @@ pub struct SentCommit {
     pub readings: u32,
     /// C up to and with it.
     pub readings_through: u64,
+    /// When its oldest reading arrived.
+    pub received_at: TimestampMicros,
 }
 
 impl BooksState {
@@ -88,7 +92,7 @@ impl BooksState {
 
 impl Books {
     pub(super) fn new(state: BooksState) -> Self {
-        Self { state, segments: VecDeque::new() }
+        Self { state, segments: VecDeque::new(), confirmed_received_at: None }
     }
 
     pub(super) fn counts(&self) -> RecordCounts {
@@ -128,6 +132,7 @@ impl Books {
         }
         for commit in sent.iter().filter(|commit| commit.number <= through) {
             self.rescue(commit);
+            self.confirmed_received_at = Some(commit.received_at);
         }
         let mut in_gaps = 0;
         self.state.gaps.retain_mut(|gap| {
@@ -245,7 +250,8 @@ impl Books {
 
     pub(super) fn oldest_buffered_at(&self) -> Option<TimestampMicros> {
         let unconfirmed = |segment: &&SegmentInfo| segment.last > self.state.confirmed;
-        self.segments.iter().find(unconfirmed).and_then(|segment| segment.oldest_received_at)
+        let oldest = self.segments.iter().find(unconfirmed)?.oldest_received_at;
+        oldest.max(self.confirmed_received_at)
     }
 }
 

@@ -11,6 +11,7 @@
 //! in the order writer, reader, registry, state file, books; no I/O happens under the books' lock.
 //! This module must not know of MQTT or HTTP.
 
+mod active;
 mod books;
 mod dead_letters;
 mod disk;
@@ -20,6 +21,7 @@ mod heal;
 mod open;
 mod quarantine;
 mod read;
+mod room;
 mod seal;
 mod segment;
 mod segment_dirs;

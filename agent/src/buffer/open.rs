@@ -10,17 +10,18 @@ use penstock_shared::batch::{Gap, GapReason};
 use penstock_shared::id::CommitNumber;
 use tokio::sync::watch;
 
+use super::active::survey;
 use super::books::{Books, BooksState, SegmentInfo};
 use super::dead_letters::DeadLetters;
 use super::entry::Totals;
 use super::error::BufferError;
 use super::quarantine::Quarantine;
-use super::segment::{Segment, SegmentError};
+use super::segment::SegmentError;
 use super::settings::BufferSettings;
 use super::state_file::{Note, StateFile};
 use super::watchdog::{Watchdog, exit_for_restart};
-use super::write::{MAX_SEGMENT_COMMITS, Noted, Writer};
-use super::{Buffer, Fault, Shared, StateFileClock, disk, locked, seal, segment_dirs};
+use super::write::{Noted, Writer};
+use super::{Buffer, Fault, Shared, StateFileClock, disk, seal, segment_dirs};
 
 /// Quarantined segments may take this part of the quota.
 const QUARANTINE_PART: u64 = 4;
@@ -166,7 +167,7 @@ impl Shared {
     }
 
     /// Declares what is missing between the segments in the books and one that begins with `first`.
-    fn note_hole(&self, readings_known: u64, first: CommitNumber, readings_before: u64) {
+    pub(super) fn note_hole(&self, readings_known: u64, first: CommitNumber, readings_before: u64) {
         let mut books = self.books();
         let known = books.segments.back().map_or(books.state.confirmed, |info| info.last);
         let from = known.max(books.state.confirmed).next();
@@ -190,7 +191,11 @@ impl Shared {
         }
     }
 
-    fn quarantine_segment(&self, first: CommitNumber, error: &SegmentError) -> Result<(), BufferError> {
+    pub(super) fn quarantine_segment(
+        &self,
+        first: CommitNumber,
+        error: &SegmentError,
+    ) -> Result<(), BufferError> {
         tracing::error!(segment = first.0, %error, "segment is damaged and set aside");
         self.forget(first);
         let dir = self.segment_dir(first);
@@ -198,168 +203,4 @@ impl Shared {
         self.set_fault(Fault::Quarantine, format!("segment {first} is damaged, see quarantine/"));
         Ok(())
     }
-
-    /// Opens the newest segment for appending. Where the disk refuses, the agent starts all the same: it drains, and
-    /// tries again with the first delivery.
-    fn start_active(&self) -> Result<(), BufferError> {
-        match self.recover_active() {
-            Ok(active) => {
-                *locked(&self.writer) =
-                    Writer::new(Some(active)).map_err(BufferError::disk(&self.settings.dir))?
-            }
-            Err(error) => self.set_fault(Fault::Disk, format!("refusing new readings: {error}")),
-        }
-        Ok(())
-    }
-
-    /// Opens the newest segment, or a new one, and books what it holds beyond what the books know.
-    pub(super) fn recover_active(&self) -> Result<Arc<Segment>, SegmentError> {
-        let segments_dir = self.segments_dir();
-        let newest = segment_dirs::list(&segments_dir).map_err(SegmentError::disk(&segments_dir))?.pop();
-        if let Some(first) = newest {
-            match self.adopt(first) {
-                Err(error) if !error.is_retryable() => {
-                    self.quarantine_segment(first, &error).map_err(into_segment_error)?;
-                    self.leap_over(first);
-                }
-                outcome => return outcome,
-            }
-        }
-        let (last, totals) = {
-            let books = self.books();
-            (books.state.last, books.state.totals)
-        };
-        let segment = self.segment(last.next())?;
-        self.books().segments.push_back(empty_after(last, totals, segment.data_bytes()));
-        Ok(segment)
-    }
-
-    fn adopt(&self, first: CommitNumber) -> Result<Arc<Segment>, SegmentError> {
-        let dir = self.segment_dir(first);
-        let segment = self.segment(first)?;
-        let info = survey(&segment, &dir)?;
-        // What was written but not fsynced before a crash of the program is in the file: fsync before it counts.
-        segment.make_durable()?;
-        seal::break_open(&dir).map_err(SegmentError::disk(&dir))?;
-        let known =
-            self.books().segments.iter().rev().find(|info| info.first < first).map(|info| info.end.readings);
-        self.books().segments.retain(|info| info.first != first);
-        let (state_last, state_totals) = {
-            let books = self.books();
-            (books.state.last, books.state.totals)
-        };
-        let empty = info.last < info.first;
-        if !empty {
-            self.note_hole(known.unwrap_or(0), first, info.readings_before);
-        }
-        let info = if empty {
-            // Empty although commits from here on are known: what they held is the difference to the one before.
-            let confirmed_readings = self.books().state.confirmed_readings;
-            let readings = match state_last < first {
-                true => state_totals.readings,
-                false => known.unwrap_or(0).max(confirmed_readings),
-            };
-            empty_after(first.previous(), Totals { readings, ..state_totals }, info.bytes)
-        } else {
-            info
-        };
-        self.book_active(info, state_last, state_totals);
-        Ok(segment)
-    }
-
-    /// Books the active segment; what the state or the note knows of beyond it was acknowledged and is gone.
-    fn book_active(&self, info: SegmentInfo, known_last: CommitNumber, known: Totals) {
-        let mut books = self.books();
-        let (last, end) = (info.last, info.end);
-        books.segments.push_back(info);
-        if last > known_last || (last == known_last && end.readings >= known.readings) {
-            books.state.last = last;
-            books.state.totals = end;
-            return;
-        }
-        if last < known_last {
-            let readings = known.readings.saturating_sub(end.readings);
-            tracing::error!(
-                first = last.0 + 1,
-                last = known_last.0,
-                readings,
-                "acknowledged commits are gone"
-            );
-            books.lose(last.next(), known_last, readings, GapReason::Quarantined);
-            let text = format!("commits {} to {known_last} are damaged or gone", last.next());
-            drop(books);
-            self.set_fault(Fault::Quarantine, text);
-            books = self.books();
-        }
-        if let Some(active) = books.segments.back_mut() {
-            active.last = known_last;
-            active.end = known;
-        }
-    }
-
-    /// Skips every number that a damaged active segment may have used: one used twice would be taken for a repeat.
-    fn leap_over(&self, first: CommitNumber) {
-        let mut books = self.books();
-        books.segments.retain(|info| info.first != first);
-        let leap = CommitNumber(first.0 + MAX_SEGMENT_COMMITS);
-        let readings_known =
-            books.segments.back().map_or(books.state.confirmed_readings, |info| info.end.readings);
-        let lost =
-            books.state.totals.readings.saturating_sub(readings_known.max(books.state.confirmed_readings));
-        books.lose(first, leap, lost, GapReason::Quarantined);
-        books.state.last = leap.max(books.state.last);
-    }
-}
-
-fn empty_after(last: CommitNumber, totals: Totals, bytes: u64) -> SegmentInfo {
-    SegmentInfo {
-        first: last.next(),
-        last,
-        readings_before: totals.readings,
-        end: totals,
-        bytes,
-        oldest_received_at: None,
-    }
-}
-
-fn into_segment_error(error: BufferError) -> SegmentError {
-    match error {
-        BufferError::Segment(error) => error,
-        BufferError::Disk { path, source } => SegmentError::Disk { path, source },
-        BufferError::InUse(path) => SegmentError::Damaged { path, detail: "in use".to_owned() },
-    }
-}
-
-/// Reads what a segment holds from its first and last commits.
-fn survey(segment: &Segment, dir: &Path) -> Result<SegmentInfo, SegmentError> {
-    let first = segment.first();
-    let bytes = disk::bytes_below(dir);
-    let tail = segment.tail()?;
-    let Some(last) = tail.last else {
-        return Ok(SegmentInfo { bytes, ..empty_after(first.previous(), Totals::default(), 0) });
-    };
-    let Some(newest) = tail.newest_whole else {
-        return Err(SegmentError::Damaged {
-            path: dir.to_owned(),
-            detail: "no commit reads back".to_owned(),
-        });
-    };
-    let mut oldest = None;
-    let mut probe = first;
-    while probe <= last && oldest.is_none() {
-        oldest = match segment.get(probe) {
-            Err(error) if error.is_retryable() => return Err(error),
-            found => found.ok().flatten(),
-        };
-        probe = probe.next();
-    }
-    let oldest = oldest.unwrap_or_else(|| newest.clone());
-    Ok(SegmentInfo {
-        first,
-        last,
-        readings_before: oldest.totals.readings.saturating_sub(oldest.commit.readings.len() as u64),
-        end: newest.totals,
-        bytes,
-        oldest_received_at: Some(oldest.received_at),
-    })
 }

@@ -3,17 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use penstock_shared::batch::GapReason;
 use penstock_shared::id::{CommitNumber, Epoch};
 use penstock_shared::reading::{Reading, TimestampMicros, Value};
 use serde::{Deserialize, Serialize};
 
-use super::books::SegmentInfo;
 use super::entry::{Encoder, Totals};
 use super::error::{AppendError, BufferError};
 use super::segment::{Segment, SegmentError};
-use super::settings::FullPolicy;
-use super::{Buffer, Fault, Shared, disk, locked, seal};
+use super::{Buffer, Fault, Shared, locked};
 use crate::delivery::DeadLetter;
 
 /// A group is split into commits of at most this many readings.
@@ -21,17 +18,8 @@ const MAX_COMMIT_READINGS: usize = 2048;
 /// The same in bytes, roughly, before compression; one reading alone may exceed it.
 const MAX_COMMIT_BYTES: usize = 32 * 1024;
 const READING_BYTES: usize = 16;
-/// A segment holds no more commits than this, so that the numbers after a damaged one can skip all that it may
-/// have used.
-pub(super) const MAX_SEGMENT_COMMITS: u64 = 1 << 22;
-/// Free space is looked at this often: the floor leaves room for what comes in meanwhile.
-const FREE_SPACE_EVERY: Duration = Duration::from_millis(100);
-/// So much stays free whatever the settings say: on a disk that is full to the last byte sled fails for good.
-const LEAST_FREE_BYTES: u64 = 4 << 20;
 /// After a failure the segment is opened again at most this often.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
-/// An active segment that the hub has whole is closed at this part of its full size, to give its disk back.
-const DRAINED_PART: u64 = 4;
 
 /// What one fsync makes durable.
 #[derive(Debug, Default)]
@@ -49,8 +37,8 @@ pub struct Group {
 /// What only the appending thread needs.
 pub(super) struct Writer {
     encoder: Encoder,
-    active: Option<Arc<Segment>>,
-    free_space_at: Option<Instant>,
+    pub(super) active: Option<Arc<Segment>>,
+    pub(super) free_space_at: Option<Instant>,
     reopen_at: Option<(Instant, String)>,
 }
 
@@ -186,21 +174,6 @@ impl Shared {
         }
     }
 
-    fn check_floor(&self, writer: &mut Writer) -> Result<(), AppendError> {
-        if writer.free_space_at.is_some_and(|at| at.elapsed() < FREE_SPACE_EVERY) {
-            return Ok(());
-        }
-        let dir = &self.settings.dir;
-        let free_bytes = disk::free_bytes(dir).map_err(BufferError::disk(dir))?;
-        let floor_bytes = self.settings.min_free_bytes.max(LEAST_FREE_BYTES);
-        if free_bytes < floor_bytes {
-            return Err(AppendError::BelowFloor { free_bytes, floor_bytes });
-        }
-        self.reserve.take().map_err(BufferError::disk(dir))?;
-        writer.free_space_at = Some(Instant::now());
-        Ok(())
-    }
-
     /// Returns the active segment, open, with room for another group within the quota.
     fn ready_segment(&self, writer: &mut Writer) -> Result<Arc<Segment>, AppendError> {
         let active = match &writer.active {
@@ -227,87 +200,6 @@ impl Shared {
                 Err(error.into())
             }
         }
-    }
-
-    fn is_to_be_closed(&self) -> bool {
-        let books = self.books();
-        let Some(active) = books.segments.back() else { return false };
-        let drained = books.state.confirmed >= active.last
-            && active.bytes >= self.settings.segment_bytes / DRAINED_PART;
-        let full = active.bytes >= self.settings.segment_bytes;
-        let commits = (active.last.0 + 1).saturating_sub(active.first.0);
-        commits > 0 && (full || drained || commits >= MAX_SEGMENT_COMMITS - self.most_commits_of_a_group())
-    }
-
-    const fn most_commits_of_a_group(&self) -> u64 {
-        1 << 16
-    }
-
-    /// Closes the active segment and begins the next one.
-    fn roll(&self, writer: &mut Writer, active: &Arc<Segment>) -> Result<Arc<Segment>, AppendError> {
-        let (mut closed, last, totals) = {
-            let books = self.books();
-            let Some(info) = books.segments.back().cloned() else { return Ok(Arc::clone(active)) };
-            (info, books.state.last, books.state.totals)
-        };
-        let first = last.next();
-        let next = self.segment(first)?;
-        let dir = self.segment_dir(closed.first);
-        closed.bytes = disk::bytes_below(&dir);
-        seal::write(&dir, &closed).map_err(BufferError::disk(&dir))?;
-        let fresh = SegmentInfo {
-            first,
-            last,
-            readings_before: totals.readings,
-            end: totals,
-            bytes: next.data_bytes(),
-            oldest_received_at: None,
-        };
-        {
-            let mut books = self.books();
-            if let Some(info) = books.segments.back_mut() {
-                info.bytes = closed.bytes;
-            }
-            books.segments.push_back(fresh);
-        }
-        writer.active = Some(Arc::clone(&next));
-        self.remove_confirmed()?;
-        Ok(next)
-    }
-
-    fn make_room(&self, writer: &mut Writer, active: Arc<Segment>) -> Result<Arc<Segment>, AppendError> {
-        let mut active = active;
-        while self.books().bytes() + self.settings.segment_bytes / DRAINED_PART > self.settings.quota_bytes {
-            if self.settings.policy == FullPolicy::Block {
-                return Err(AppendError::Full);
-            }
-            let (oldest, count, empty) = {
-                let books = self.books();
-                let Some(oldest) = books.segments.front() else { return Ok(active) };
-                (oldest.first, books.segments.len(), oldest.last < oldest.first)
-            };
-            if count > 1 {
-                self.evict(oldest)?;
-            } else if empty {
-                return Ok(active);
-            } else {
-                active = self.roll(writer, &active)?;
-            }
-        }
-        Ok(active)
-    }
-
-    fn evict(&self, first: CommitNumber) -> Result<(), BufferError> {
-        let before = self.books().state.evicted;
-        if self.books().drop_segment(first, GapReason::Evicted).is_none() {
-            return Ok(());
-        }
-        let readings = self.books().state.evicted - before;
-        tracing::error!(segment = first.0, readings, "quota reached, oldest segment dropped");
-        // The books first: a segment that is gone without them would look like a loss.
-        self.persist_books()?;
-        self.forget(first);
-        self.remove_segment(first)
     }
 }
 

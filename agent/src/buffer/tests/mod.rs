@@ -2,5 +2,6 @@
 
 mod conservation;
 mod damage;
+mod fixture;
 mod model;
 mod world;

@@ -113,6 +113,7 @@ pub(super) fn sent(run: &Run) -> Vec<SentCommit> {
         number: stored.commit.number,
         readings: u32::try_from(stored.commit.readings.len()).unwrap(),
         readings_through: stored.totals.readings,
+        received_at: stored.received_at,
     });
     commits.collect()
 }

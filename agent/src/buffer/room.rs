@@ -1,0 +1,130 @@
+//! Room on the disk: the floor, the quota, and when a segment is closed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use penstock_shared::batch::GapReason;
+use penstock_shared::id::CommitNumber;
+
+use super::books::SegmentInfo;
+use super::error::{AppendError, BufferError};
+use super::segment::Segment;
+use super::settings::FullPolicy;
+use super::write::Writer;
+use super::{Shared, disk, seal};
+
+/// A segment holds no more commits than this, so that the numbers after a damaged one can skip all that it may
+/// have used.
+pub(super) const MAX_SEGMENT_COMMITS: u64 = 1 << 22;
+/// So much stays free whatever the settings say: on a disk that is full to the last byte sled fails for good.
+const LEAST_FREE_BYTES: u64 = 4 << 20;
+/// Free space is looked at this often: the floor leaves room for what comes in meanwhile.
+const FREE_SPACE_EVERY: Duration = Duration::from_millis(100);
+/// An active segment that the hub has whole is closed at this part of its full size, to give its disk back.
+const DRAINED_PART: u64 = 4;
+/// More than one group's commits: what may still enter a segment after it was last looked at.
+const MOST_COMMITS_OF_A_GROUP: u64 = 1 << 16;
+/// sled's files are never smaller than half a mebibyte: closing a drained segment below this gives nothing back.
+const LEAST_DRAINED_BYTES: u64 = 2 << 20;
+
+impl Shared {
+    pub(super) fn check_floor(&self, writer: &mut Writer) -> Result<(), AppendError> {
+        if writer.free_space_at.is_some_and(|at| at.elapsed() < FREE_SPACE_EVERY) {
+            return Ok(());
+        }
+        let dir = &self.settings.dir;
+        let free_bytes = disk::free_bytes(dir).map_err(BufferError::disk(dir))?;
+        let floor_bytes = self.settings.min_free_bytes.max(LEAST_FREE_BYTES);
+        if free_bytes < floor_bytes {
+            return Err(AppendError::BelowFloor { free_bytes, floor_bytes });
+        }
+        self.reserve.take().map_err(BufferError::disk(dir))?;
+        writer.free_space_at = Some(Instant::now());
+        Ok(())
+    }
+
+    pub(super) fn is_to_be_closed(&self) -> bool {
+        let books = self.books();
+        let Some(active) = books.segments.back() else { return false };
+        let drained_bytes = (self.settings.segment_bytes / DRAINED_PART).max(LEAST_DRAINED_BYTES);
+        let drained = books.state.confirmed >= active.last && active.bytes >= drained_bytes;
+        let full = active.bytes >= self.settings.segment_bytes;
+        let commits = (active.last.0 + 1).saturating_sub(active.first.0);
+        commits > 0 && (full || drained || commits >= MAX_SEGMENT_COMMITS - MOST_COMMITS_OF_A_GROUP)
+    }
+
+    /// Closes the active segment and begins the next one.
+    pub(super) fn roll(
+        &self,
+        writer: &mut Writer,
+        active: &Arc<Segment>,
+    ) -> Result<Arc<Segment>, AppendError> {
+        let (mut closed, last, totals) = {
+            let books = self.books();
+            let Some(info) = books.segments.back().cloned() else { return Ok(Arc::clone(active)) };
+            (info, books.state.last, books.state.totals)
+        };
+        let first = last.next();
+        let next = self.segment(first)?;
+        let dir = self.segment_dir(closed.first);
+        closed.bytes = disk::bytes_below(&dir);
+        seal::write(&dir, &closed).map_err(BufferError::disk(&dir))?;
+        let fresh = SegmentInfo {
+            first,
+            last,
+            readings_before: totals.readings,
+            end: totals,
+            bytes: next.data_bytes(),
+            oldest_received_at: None,
+        };
+        {
+            let mut books = self.books();
+            if let Some(info) = books.segments.back_mut() {
+                info.bytes = closed.bytes;
+            }
+            books.segments.push_back(fresh);
+        }
+        writer.active = Some(Arc::clone(&next));
+        self.remove_confirmed()?;
+        Ok(next)
+    }
+
+    pub(super) fn make_room(
+        &self,
+        writer: &mut Writer,
+        active: Arc<Segment>,
+    ) -> Result<Arc<Segment>, AppendError> {
+        let mut active = active;
+        while self.books().bytes() + self.settings.segment_bytes / DRAINED_PART > self.settings.quota_bytes {
+            if self.settings.policy == FullPolicy::Block {
+                return Err(AppendError::Full);
+            }
+            let (oldest, count, empty) = {
+                let books = self.books();
+                let Some(oldest) = books.segments.front() else { return Ok(active) };
+                (oldest.first, books.segments.len(), oldest.last < oldest.first)
+            };
+            if count > 1 {
+                self.evict(oldest)?;
+            } else if empty {
+                return Ok(active);
+            } else {
+                active = self.roll(writer, &active)?;
+            }
+        }
+        Ok(active)
+    }
+
+    fn evict(&self, first: CommitNumber) -> Result<(), BufferError> {
+        let before = self.books().state.evicted;
+        if self.books().drop_segment(first, GapReason::Evicted).is_none() {
+            return Ok(());
+        }
+        let readings = self.books().state.evicted - before;
+        tracing::error!(segment = first.0, readings, "quota reached, oldest segment dropped");
+        // The books first: a segment that is gone without them would look like a loss.
+        self.persist_books()?;
+        self.forget(first);
+        self.remove_segment(first)
+    }
+}

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use super::MongodError;
 
-/// How long the lock of a hub that was just killed may take to vanish.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for a hub that is just ending, or for a command that started a mongod for itself.
+const LOCK_PATIENCE: Duration = Duration::from_secs(15);
 /// How much of the log an error shows.
 const LOG_TAIL_BYTES: u64 = 2_000;
 

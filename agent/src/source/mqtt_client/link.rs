@@ -35,6 +35,7 @@ pub(super) struct Link {
     not_committed: Arc<Notify>,
     stopping: watch::Receiver<bool>,
     has_subscribed: bool,
+    is_leaving: bool,
 }
 
 impl Link {
@@ -54,6 +55,7 @@ impl Link {
             not_committed: Arc::default(),
             stopping,
             has_subscribed: false,
+            is_leaving: false,
         }
     }
 
@@ -82,7 +84,7 @@ impl Link {
         retained: bool,
         acknowledge: impl FnOnce() + Send + 'static,
     ) {
-        if self.is_stopping() {
+        if self.is_leaving {
             // Without an acknowledgement the broker keeps it.
             return;
         }
@@ -93,7 +95,6 @@ impl Link {
         let Ok(permit) = Arc::clone(&self.uncommitted).acquire_owned().await else { return };
         let not_committed = Arc::clone(&self.not_committed);
         let delivery = self.intake.deliver(topic, payload, move |outcome| {
-            drop(permit);
             match outcome {
                 Ok(()) => acknowledge(),
                 Err(error) => {
@@ -101,6 +102,8 @@ impl Link {
                     not_committed.notify_one();
                 }
             }
+            // Not earlier: what waits for the last permit sends DISCONNECT behind the last acknowledgement.
+            drop(permit);
         });
         let Some(delivery) = delivery else { return };
         let commits = self.intake.commits();
@@ -111,8 +114,14 @@ impl Link {
         }
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
-        *self.stopping.borrow()
+    /// Takes messages in again.
+    pub(super) const fn begin_connection(&mut self) {
+        self.is_leaving = false;
+    }
+
+    /// Takes nothing more in: the connection lives only for the acknowledgements under way.
+    pub(super) const fn begin_leaving(&mut self) {
+        self.is_leaving = true;
     }
 
     /// Waits until the agent stops.

@@ -32,6 +32,8 @@ const BACKOFF_BASE: Duration = Duration::from_secs(1);
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// How long the client has, when it stops, for the acknowledgements that wait for their commit.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection has to end in order: what waits for its commit, then what the broker has not read yet.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(8);
 /// Unacknowledged packet ids are distinct 16-bit numbers, so this queue cannot overflow with acknowledgements.
 const REQUEST_QUEUE: usize = u16::MAX as usize + 64;
 

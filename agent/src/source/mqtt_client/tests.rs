@@ -120,7 +120,8 @@ impl World {
 
     async fn expect_nothing(&mut self) {
         let heard = tokio::time::timeout(A_WHILE, self.deliveries.recv()).await;
-        assert!(heard.is_err(), "heard {heard:?}");
+        let readings = heard.as_ref().map(|delivery| delivery.as_ref().map(|delivery| &delivery.readings));
+        assert!(heard.is_err(), "heard {readings:?}");
     }
 }
 

@@ -1,12 +1,14 @@
 //! MQTT 3.1.1: one connection, from CONNECT to its end.
 
-use rumqttc::{
-    AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, Publish, QoS, SubscribeFilter,
-    SubscribeReasonCode,
-};
+use std::time::Duration;
 
-use super::REQUEST_QUEUE;
+use rumqttc::{
+    AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode,
+};
+use tokio::time::Instant;
+
 use super::link::{ConnectionEnd, Link};
+use super::{LEAVE_TIMEOUT, REQUEST_QUEUE};
 
 /// This version cannot tell a broker what is too large for us, and a packet that the library refuses comes again with
 /// every connection. So the library takes what may reasonably come, and what is above the configured limit becomes a
@@ -20,22 +22,30 @@ pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
     let (client, mut events) = AsyncClient::new(options(link), REQUEST_QUEUE);
     let stop_requested = link.stop_requested();
     let not_committed = link.a_message_not_committed();
-    tokio::pin!(stop_requested, not_committed);
+    let deadline = tokio::time::sleep(Duration::ZERO);
+    tokio::pin!(stop_requested, not_committed, deadline);
     let mut is_connected = false;
-    let mut is_draining = false;
+    let mut leaving = None;
+    link.begin_connection();
     loop {
-        // A poll dropped half done can lose the acknowledgement it was writing: the broker sends that message again.
-        // It happens only where the connection is about to end.
-        let event = tokio::select! {
-            event = poll(&mut events) => event,
-            () = &mut not_committed, if !is_draining => return ConnectionEnd::NotCommitted,
-            () = &mut stop_requested, if !is_draining => {
+        let event = {
+            // Kept across the other branches: a poll dropped half done can lose the acknowledgement it was writing.
+            let polled = poll(&mut events);
+            tokio::pin!(polled);
+            loop {
+                let end = tokio::select! {
+                    event = &mut polled => break event,
+                    () = &mut not_committed, if leaving.is_none() => ConnectionEnd::NotCommitted,
+                    () = &mut stop_requested, if leaving.is_none() => ConnectionEnd::Stopped,
+                    () = &mut deadline, if leaving.is_some() => return leaving.unwrap_or(ConnectionEnd::Stopped),
+                };
                 if !is_connected {
-                    return ConnectionEnd::Stopped;
+                    return end;
                 }
-                is_draining = true;
+                link.begin_leaving();
                 disconnect_when_drained(link, client.clone());
-                continue;
+                deadline.as_mut().reset(Instant::now() + LEAVE_TIMEOUT);
+                leaving = Some(end);
             }
         };
         match event {
@@ -45,10 +55,9 @@ pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
                     return ConnectionEnd::Lost(error);
                 }
             }
-            Ok(Event::Outgoing(Outgoing::Disconnect)) => return ConnectionEnd::Stopped,
             Ok(Event::Outgoing(_)) => {}
-            Err(_) if link.is_stopping() => return ConnectionEnd::Stopped,
-            Err(error) => return ConnectionEnd::Lost(error),
+            // When leaving, it is the broker that closes, having read the last acknowledgement and DISCONNECT.
+            Err(error) => return leaving.unwrap_or(ConnectionEnd::Lost(error)),
         }
     }
 }

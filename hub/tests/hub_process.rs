@@ -220,10 +220,9 @@ async fn only_pages_of_the_hub_itself_may_open_the_websocket() {
     let subscribe = json!({ "type": "subscribe", "channel": "order:minute" }).to_string();
     socket.send(Message::text(subscribe)).await.expect("sent");
     let snapshot = loop {
-        match socket.next().await.expect("an answer").expect("a message") {
-            Message::Text(text) => break serde_json::from_str::<Value>(&text).expect("JSON"),
-            // A ping may come first.
-            _ => {}
+        // A ping may come first.
+        if let Message::Text(text) = socket.next().await.expect("an answer").expect("a message") {
+            break serde_json::from_str::<Value>(&text).expect("JSON");
         }
     };
     assert_eq!((&snapshot["type"], &snapshot["channel"]), (&json!("snapshot"), &json!("order:minute")));

@@ -4,11 +4,49 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use penstock_shared::live::{ClientMessage, LiveBucket, ServerMessage};
+use penstock_shared::live::{ClientMessage, LiveBucket};
 use penstock_shared::metrics::Figures;
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// What the hub says, as a client reads it: the shape of [`penstock_shared::live::ServerMessage`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Heard {
+    /// The recent state of a channel.
+    Snapshot {
+        /// The channel.
+        channel: String,
+        /// What it holds.
+        items: Value,
+    },
+    /// A bucket changed.
+    MetricUpdate {
+        /// The channel.
+        channel: String,
+        /// The bucket as it is now.
+        #[serde(flatten)]
+        bucket: LiveBucket,
+    },
+    /// A reading was stored.
+    Event {
+        /// The channel.
+        channel: String,
+        /// The reading.
+        event: Value,
+    },
+    /// What the client said cannot be served.
+    Error {
+        /// Why.
+        message: String,
+    },
+    /// Something of the fleet or of windows.
+    #[serde(untagged)]
+    Other(Value),
+}
 
 /// One WebSocket.
 #[derive(Debug)]
@@ -49,7 +87,7 @@ impl Live {
     ///
     /// # Errors
     /// When the connection is gone, or the hub says something that is no message.
-    pub async fn next(&mut self, patience: Duration) -> Result<Option<ServerMessage>, String> {
+    pub async fn next(&mut self, patience: Duration) -> Result<Option<Heard>, String> {
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             let Ok(received) = tokio::time::timeout_at(deadline, self.socket.next()).await else {
@@ -57,7 +95,7 @@ impl Live {
             };
             match received.ok_or("the hub closed the connection")?.map_err(|fault| fault.to_string())? {
                 Message::Text(text) => {
-                    let message: ServerMessage =
+                    let message: Heard =
                         serde_json::from_str(&text).map_err(|fault| format!("{fault}: {text}"))?;
                     self.take_in(&message)?;
                     return Ok(Some(message));
@@ -91,16 +129,16 @@ impl Live {
         self.buckets(channel).values().map(|figures| figures.count).sum()
     }
 
-    fn take_in(&mut self, message: &ServerMessage) -> Result<(), String> {
+    fn take_in(&mut self, message: &Heard) -> Result<(), String> {
         match message {
-            ServerMessage::Snapshot { channel, items } => {
+            Heard::Snapshot { channel, items } => {
                 // Channels other than metrics have items of other shapes.
-                let Ok(items) = serde_json::from_str::<Vec<LiveBucket>>(items.get()) else { return Ok(()) };
+                let Ok(items) = Vec::<LiveBucket>::deserialize(items) else { return Ok(()) };
                 for bucket in items {
                     self.buckets.insert((channel.clone(), bucket.bucket), bucket.figures);
                 }
             }
-            ServerMessage::MetricUpdate { channel, bucket } => {
+            Heard::MetricUpdate { channel, bucket } => {
                 let key = (channel.clone(), bucket.bucket.clone());
                 let old = self.buckets.insert(key, bucket.figures.clone());
                 if let Some(old) = old.filter(|old| old.count > bucket.figures.count) {

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use penstock_shared::live::ServerMessage;
 use penstock_tests::device::{Pace, Sensor, Sensors};
 use penstock_tests::eventually::eventually;
-use penstock_tests::live::Live;
+use penstock_tests::live::{Heard, Live};
 use penstock_tests::world::{AGENT, World};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -20,7 +19,7 @@ async fn a_snapshot_comes_first_and_updates_follow_for_type_and_source() {
         let message = screen.next(SOON).await?;
         screen.watch(Duration::from_millis(100)).await?;
         match message {
-            Some(ServerMessage::Snapshot { .. } | ServerMessage::MetricUpdate { .. })
+            Some(Heard::Snapshot { .. } | Heard::MetricUpdate { .. })
                 if screen.count("load:minute") == 10 =>
             {
                 Ok(())
@@ -57,11 +56,10 @@ async fn raw_readings_are_pushed_as_events() {
     screen.next(SOON).await.unwrap();
     publish(&world, "door", 1).await;
     let event = eventually("the event comes", async || match screen.next(SOON).await? {
-        Some(ServerMessage::Event { event, .. }) => Ok(event.get().to_owned()),
+        Some(Heard::Event { event, .. }) => Ok(event),
         other => Err(format!("{other:?}")),
     })
     .await;
-    let event: serde_json::Value = serde_json::from_str(&event).unwrap();
     assert_eq!((&event["source"], &event["value"]), (&format!("{AGENT}/door").into(), &1.0.into()));
 }
 
@@ -72,10 +70,10 @@ async fn nonsense_gets_an_error_and_the_connection_stays() {
     for nonsense in ["{", "[]", r#"{"type":"subscribe","channel":"load:second"}"#, r#"{"type":"dance"}"#] {
         screen.say(nonsense).await.unwrap();
         let answer = screen.next(SOON).await.unwrap();
-        assert!(matches!(answer, Some(ServerMessage::Error { .. })), "{nonsense}: {answer:?}");
+        assert!(matches!(answer, Some(Heard::Error { .. })), "{nonsense}: {answer:?}");
     }
     screen.subscribe("load:minute").await.unwrap();
-    assert!(matches!(screen.next(SOON).await, Ok(Some(ServerMessage::Snapshot { .. }))));
+    assert!(matches!(screen.next(SOON).await, Ok(Some(Heard::Snapshot { .. }))));
 }
 
 async fn publish(world: &World, device: &str, readings: u64) {

@@ -1,6 +1,7 @@
 //! However often and however overlapped batches are sent, every reading stands once and counts once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use penstock_shared::answer::FrameAnswer;
 use penstock_shared::id::CommitNumber;
@@ -88,9 +89,18 @@ impl Centre {
     }
 }
 
+/// Sends a frame, again while the hub asks to come back later, and returns its fate.
 async fn send(rest: &Rest, frame: &[u8]) -> FrameAnswer {
-    let (status, answers) = post(rest, &[frame.to_vec()]).await.unwrap();
-    answers.unwrap_or_else(|| panic!("{status}")).answers.remove(0)
+    loop {
+        let (status, answers) = post(rest, &[frame.to_vec()]).await.unwrap();
+        match answers {
+            Some(mut answers) => return answers.answers.remove(0),
+            None if matches!(status.as_u16(), 429 | 503) => {
+                tokio::time::sleep(Duration::from_millis(200)).await
+            }
+            None => panic!("{status}"),
+        }
+    }
 }
 
 /// Sends everything from the start, in batches of the lengths given, going on where the hub says.

@@ -1,6 +1,7 @@
 //! A child process with its output in files. It must not know which program it runs.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ pub struct Process {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     directory: PathBuf,
+    own_group: bool,
     runs: u32,
     child: Option<Child>,
 }
@@ -37,6 +39,7 @@ impl Process {
             arguments: arguments.iter().map(ToString::to_string).collect(),
             environment: Vec::new(),
             directory: directory.to_owned(),
+            own_group: false,
             runs: 0,
             child: None,
         }
@@ -45,6 +48,11 @@ impl Process {
     /// Sets an environment variable for every later start.
     pub fn set_environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Keeps signals for this program's process group away from the process: Ctrl-C at a terminal reaches a whole group.
+    pub fn lead_own_group(&mut self) {
+        self.own_group = true;
     }
 
     /// Starts the program.
@@ -56,7 +64,11 @@ impl Process {
         self.runs += 1;
         let output =
             |suffix: &str| File::create(self.output(suffix)).expect("the world's directory is writable");
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        if self.own_group {
+            command.process_group(0);
+        }
+        let child = command
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

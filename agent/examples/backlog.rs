@@ -1,6 +1,8 @@
 //! Fills a buffer with a backlog, drains it again, and prints memory and disk on the way.
 //!
-//! `cargo run --release -p penstock-agent --example backlog [mebibytes] [directory]`
+//! `cargo run --release -p penstock-agent --example backlog [mebibytes] [mebibytes of a segment] [fill|drain|both] [directory]`
+//!
+//! `fill` and then `drain` in a process of its own tells the memory of an agent that starts with a backlog.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,16 +18,27 @@ const LIMITS: ReadLimits =
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let mebibytes: u64 = arguments.next().map_or(Ok(1024), |text| text.parse())?;
+    let segment: u64 = arguments.next().map_or(Ok(64), |text| text.parse())?;
+    let part = arguments.next().unwrap_or_else(|| "both".to_owned());
     let scratch = std::env::temp_dir().join(format!("penstock-backlog-{}", std::process::id()));
     let dir = arguments.next().map_or(scratch, Into::into);
-    let settings = BufferSettings { quota_bytes: (mebibytes << 20) * 2, ..BufferSettings::new(&dir) };
+    let settings = BufferSettings {
+        quota_bytes: (mebibytes << 20) * 2,
+        segment_bytes: segment << 20,
+        ..BufferSettings::new(&dir)
+    };
     let buffer = Buffer::open(settings.clone())?;
     println!("empty: {}", resident());
-    fill(&buffer, mebibytes << 20)?;
+    if part != "drain" {
+        fill(&buffer, mebibytes << 20)?;
+    }
     drop(buffer);
+    if part == "fill" {
+        return Ok(());
+    }
     let began = Instant::now();
     let buffer = Buffer::open(settings)?;
-    println!("reopened in {:?}: {}", began.elapsed(), resident());
+    println!("opened in {:?}: {}", began.elapsed(), resident());
     drain(&buffer)?;
     drop(buffer);
     std::fs::remove_dir_all(dir)?;
@@ -67,8 +80,12 @@ fn drain(buffer: &Buffer) -> Result<(), Box<dyn std::error::Error>> {
     loop {
         let run = buffer.read(buffer.confirmed().0.next(), &LIMITS)?;
         let Some(last) = run.commits.last() else { break };
-        let sent =
-            SentCommit { number: last.commit.number, readings: 0, readings_through: last.totals.readings };
+        let sent = SentCommit {
+            number: last.commit.number,
+            readings: 0,
+            readings_through: last.totals.readings,
+            received_at: last.received_at,
+        };
         buffer.confirm(last.commit.number, &[sent])?;
         drained += run.commits.iter().map(|stored| stored.commit.readings.len()).sum::<usize>();
     }

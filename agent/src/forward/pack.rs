@@ -67,6 +67,7 @@ fn sent_commit(stored: &StoredCommit) -> SentCommit {
         number: stored.commit.number,
         readings: u32::try_from(stored.commit.readings.len()).unwrap_or(u32::MAX),
         readings_through: stored.totals.readings,
+        received_at: stored.received_at,
     }
 }
 

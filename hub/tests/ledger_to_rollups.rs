@@ -24,6 +24,9 @@ use tokio::sync::watch;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Type, source, granularity, start of the bucket.
+type BucketName = (String, Option<String>, &'static str, i64);
+
 struct World {
     mongod: ManagedMongod,
     store: Store,
@@ -93,7 +96,7 @@ impl World {
         let ids: std::collections::HashSet<_> =
             raw.iter().map(|event| event.get("_id").cloned().map(|id| id.to_string())).collect();
         assert_eq!(ids.len(), raw.len(), "readings stand twice in events_ts");
-        let mut expected: HashMap<(String, Option<String>, &str, i64), (i64, f64)> = HashMap::new();
+        let mut expected: HashMap<BucketName, (i64, f64)> = HashMap::new();
         for event in &raw {
             let metadata = event.get_document("metadata").expect("metadata");
             let time =

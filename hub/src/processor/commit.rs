@@ -153,6 +153,8 @@ impl Commit {
                     if source.contains_label(TRANSIENT_TRANSACTION_ERROR) && attempt < MAX_ATTEMPTS =>
                 {
                     tracing::debug!(error = %source, attempt, "transaction to be run again");
+                    // The server may have aborted it already, or be away: either way it is over.
+                    drop(session.abort_transaction().await);
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 Err(error) => return Err(error),

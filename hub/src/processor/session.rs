@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
+use mongodb::bson::{Bson, doc};
 use tokio::sync::{mpsc, watch};
 
 use super::buckets::OpenBuckets;
@@ -12,10 +13,10 @@ use super::lease_clock::LeaseClock;
 use super::{Context, SessionError, insert, recover};
 use crate::rollup::Partition;
 use crate::store::lease::{self, LeaseEpoch};
-use crate::store::{batches, progress};
+use crate::store::{StoreError, batches, progress};
 
-/// Runs until told to stop, then releases the lease; or until an error, then leaves the lease to expire, so that
-/// whatever this session has sent has arrived or died before anyone reads back.
+/// Runs until told to stop or until an error, then releases the lease. Only where an insert may still arrive after
+/// an error, the lease is left to expire, so that it has arrived or died before anyone reads back.
 pub(super) async fn run(
     context: &Context,
     partition: Partition,
@@ -23,6 +24,7 @@ pub(super) async fn run(
     clock: LeaseClock,
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), SessionError> {
+    let server = server_process(context).await?;
     let (waiting, oldest) = batches::waiting(&context.store).await?;
     context.pending.set(waiting, oldest.map(mongodb::bson::DateTime::timestamp_millis));
     let named = progress::take_intent(&context.store, partition, epoch).await?;
@@ -62,13 +64,29 @@ pub(super) async fn run(
     );
     finished.send_replace(true);
     renewal.await?;
+    let insert_in_doubt = matches!(inserted, Err(SessionError::Store(_)));
     let outcomes = [committed, inserted, fetched];
     let mut errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     errors.sort_by_key(|error| matches!(error, SessionError::StageEnded));
-    match errors.into_iter().next() {
-        Some(error) => Err(error),
-        None => Ok(lease::release(&context.store, partition, epoch).await?),
+    // An insert in doubt died with the server process that had it.
+    if !insert_in_doubt || server_process(context).await? != server {
+        lease::release(&context.store, partition, epoch).await?;
     }
+    errors.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Tells one life of the primary from the next: what a dead one had not done will never be done.
+async fn server_process(context: &Context) -> Result<Option<Bson>, StoreError> {
+    let hello = context
+        .store
+        .client()
+        .database("admin")
+        .run_command(doc! { "hello": 1 })
+        .await
+        .map_err(StoreError::doing("asking the server who it is"))?;
+    let process =
+        hello.get_document("topologyVersion").ok().and_then(|version| version.get("processId").cloned());
+    Ok(process)
 }
 
 /// Renews the lease while groups are long or rare. A failed renewal is not fatal by itself: the clock runs out.

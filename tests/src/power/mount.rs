@@ -19,6 +19,9 @@ use super::tree::{Inode, ROOT, Tree};
 /// How long the kernel may keep names and attributes: a mount lasts no longer than one life of a program, and
 /// everything goes through it.
 const KERNEL_MAY_KEEP: Duration = Duration::from_secs(3600);
+/// `fallocate` modes of Linux.
+const GROW: i32 = 0;
+const KEEP_SIZE: i32 = 1;
 const BLOCK: u32 = 4096;
 const FREE_BLOCKS: u64 = 1 << 20;
 
@@ -300,6 +303,26 @@ impl Filesystem for Mounted {
             }
         }
         reply.ok();
+    }
+
+    fn fallocate(
+        &self,
+        _: &Request,
+        inode: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        let mut tree = lock(&self.tree);
+        let end = as_usize(offset + length);
+        // There is always room here: what is left to do is the file's new length.
+        match (mode, tree.len(inode.0)) {
+            (GROW, Ok(len)) if len < end => answer(reply, tree.set_len(inode.0, end)),
+            (GROW | KEEP_SIZE, result) => answer(reply, result.map(drop)),
+            _ => reply.error(Errno::EOPNOTSUPP),
+        }
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {

@@ -66,6 +66,8 @@ pub async fn stored_once_and_counted_once(
     rest: &Rest,
     records: &[Record],
 ) -> Verdict {
+    let acknowledged: usize = records.iter().map(|record| record.acknowledged.len()).sum();
+    assert!(acknowledged > 0, "nothing was acknowledged, so nothing is proved");
     eventually_within(patience, "every acknowledged reading is stored once and counted once", async || {
         let readings = stored_readings(&mongod.database()).await?;
         stored::check(&readings, records)?;

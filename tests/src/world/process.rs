@@ -102,7 +102,7 @@ impl Process {
     /// Returns everything that this run wrote to standard error.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(self.output("err")).unwrap_or_default()
+        self.log_of(self.runs)
     }
 
     /// Kills the process with SIGKILL and waits until it is gone. Does nothing when it does not run.
@@ -177,8 +177,16 @@ impl Process {
         kill(Pid::from_raw(id), signal).expect("a child takes signals");
     }
 
+    fn log_of(&self, run: u32) -> String {
+        fs::read_to_string(self.output_of(run, "err")).unwrap_or_default()
+    }
+
     fn output(&self, suffix: &str) -> PathBuf {
-        self.directory.join(format!("{}-{}.{suffix}", self.name, self.runs))
+        self.output_of(self.runs, suffix)
+    }
+
+    fn output_of(&self, run: u32, suffix: &str) -> PathBuf {
+        self.directory.join(format!("{}-{run}.{suffix}", self.name))
     }
 }
 
@@ -186,10 +194,11 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<_> = log.lines().collect();
+            let logs: Vec<_> = (1..=self.runs).map(|run| (run, self.log_of(run))).collect();
+            let lines: Vec<_> =
+                logs.iter().flat_map(|(run, log)| log.lines().map(move |line| format!("{run}: {line}"))).collect();
             let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
-            eprintln!("--- end of the log of {}, run {} ---\n{}", self.name, self.runs, shown.join("\n"));
+            eprintln!("--- end of the log of {}, run: line ---\n{}", self.name, shown.join("\n"));
         }
     }
 }

@@ -39,7 +39,7 @@ impl BufferSettings {
             dir: dir.into(),
             quota_bytes: 1 << 30,
             policy: FullPolicy::DropOldest,
-            segment_bytes: 64 << 20,
+            segment_bytes: 16 << 20,
             min_free_bytes: 64 << 20,
             dead_letter_bytes: 16 << 20,
             flush_timeout: Duration::from_secs(30),

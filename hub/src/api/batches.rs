@@ -71,11 +71,19 @@ fn split(body: &[u8], max_frame_bytes: usize) -> Result<Vec<Vec<u8>>, ApiError> 
 }
 
 /// Returns whose frames these are: the token's agent, or without tokens in use the one that the first frame names.
+///
+/// A token of another agent is a fault of the configuration, not of the frame: the gateway keeps it and tries again.
 fn speaker(caller: &AgentCaller, frames: &[Vec<u8>]) -> Result<AgentId, ApiError> {
-    if let Some(agent) = caller.agent() {
-        return Ok(agent.clone());
-    }
     let named = frames.first().and_then(|frame| frame::read_header(frame).ok());
+    if let Some(agent) = caller.agent() {
+        return match named {
+            Some(header) if header.agent != *agent => Err(ApiError::Forbidden(format!(
+                "the token is of agent {agent}, the frame of {}",
+                header.agent
+            ))),
+            _ => Ok(agent.clone()),
+        };
+    }
     match named {
         Some(header) => Ok(header.agent),
         // The frame is refused below for what is wrong with it, whoever sent it.

@@ -30,7 +30,8 @@ fn a_buffer_of_version_1_opens_with_all_that_it_holds() {
     std::fs::remove_dir_all(&world.settings.dir).unwrap();
     copy(&fixture(), &world.settings.dir);
     world.reopen();
-    let expected = RecordCounts { received: 17, stored: 3, buffered: 12, dead_lettered: 2, ..Default::default() };
+    let expected =
+        RecordCounts { received: 17, stored: 3, buffered: 12, dead_lettered: 2, ..Default::default() };
     assert_eq!(world.buffer().counts(), expected);
     let run = world.read_all();
     assert_eq!(run.commits.iter().map(|stored| stored.commit.number.0).collect::<Vec<_>>(), [2, 3]);

@@ -20,7 +20,8 @@ const SETTINGS: &str = "[buffer]\nquota_bytes = \"2 GiB\"\nsegment_bytes = \"16 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backlog_is_kept_in_bounded_memory_and_drained_off_the_disk() {
-    let backlog = if soaking() { 1024 * MEGABYTE } else { 128 * MEGABYTE };
+    let asked = std::env::var("PENSTOCK_BACKLOG_MB").ok().and_then(|text| text.parse().ok());
+    let backlog = asked.unwrap_or(if soaking() { 1024 } else { 128 }) * MEGABYTE;
     let readings = backlog / TEXT_BYTES as u64;
     let patience = Duration::from_secs(if soaking() { 900 } else { 100 });
     let world = World::with().agent(SETTINGS).start().await;

@@ -195,8 +195,10 @@ impl Drop for Process {
         self.kill();
         if std::thread::panicking() {
             let logs: Vec<_> = (1..=self.runs).map(|run| (run, self.log_of(run))).collect();
-            let lines: Vec<_> =
-                logs.iter().flat_map(|(run, log)| log.lines().map(move |line| format!("{run}: {line}"))).collect();
+            let lines: Vec<_> = logs
+                .iter()
+                .flat_map(|(run, log)| log.lines().map(move |line| format!("{run}: {line}")))
+                .collect();
             let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
             eprintln!("--- end of the log of {}, run: line ---\n{}", self.name, shown.join("\n"));
         }

@@ -73,7 +73,7 @@ async fn push_buckets(live: &Live, changed: Vec<RollupKey>) -> Result<(), StoreE
         let update = Update {
             bucket_millis: stored.key.bucket_millis,
             revision: stored.revision,
-            text: text_of(&message),
+            text: shape::text_of(&message),
         };
         for outbox in live.fan_out.subscribers(&channel) {
             live.telemetry.messages_pushed.increment();
@@ -95,8 +95,8 @@ async fn push_events(live: &Live, batch_ids: &[String]) -> Result<(), StoreError
             if !is_watched {
                 continue;
             }
-            let event = snapshot::raw(&shape::event_json(&reading, &agent));
-            let text = text_of(&ServerMessage::Event { channel: channel.to_string(), event });
+            let event = shape::raw(&shape::event_json(&reading, &agent));
+            let text = shape::text_of(&ServerMessage::Event { channel: channel.to_string(), event });
             for outbox in live.fan_out.subscribers(&channel) {
                 live.telemetry.messages_pushed.increment();
                 outbox.offer_event(Arc::clone(&text));
@@ -136,9 +136,9 @@ async fn push_agents(live: &Live, agents: std::collections::BTreeSet<String>) {
                 for agent in rendered {
                     let message = ServerMessage::AgentUpdate {
                         channel: Channel::Agents.to_string(),
-                        agent: snapshot::raw(&agent),
+                        agent: shape::raw(&agent),
                     };
-                    let text = text_of(&message);
+                    let text = shape::text_of(&message);
                     for outbox in live.fan_out.subscribers(&Channel::Agents) {
                         outbox.say(Arc::clone(&text));
                     }
@@ -147,9 +147,4 @@ async fn push_agents(live: &Live, agents: std::collections::BTreeSet<String>) {
             Err(error) => tracing::warn!(agent = id, error, "agent's state not pushed"),
         }
     }
-}
-
-/// Serialises a message.
-pub(super) fn text_of(message: &ServerMessage) -> Arc<str> {
-    serde_json::to_string(message).expect("messages of text and numbers always serialise").into()
 }

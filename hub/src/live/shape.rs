@@ -1,10 +1,13 @@
 //! How things look on the API and on the WebSocket: times, buckets, raw readings.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use penstock_shared::id::AgentId;
-use penstock_shared::live::LiveBucket;
+use penstock_shared::live::{LiveBucket, ServerMessage};
 use penstock_shared::reading::{TimestampMicros, Value};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::store::events::StoredReading;
 use crate::store::rollups::StoredRollup;
@@ -28,6 +31,16 @@ pub fn rfc3339_micros(time: TimestampMicros) -> String {
 /// Shapes a bucket.
 pub(super) fn live_bucket(stored: &StoredRollup) -> LiveBucket {
     LiveBucket { bucket: rfc3339_millis(stored.key.bucket_millis), figures: stored.rollup.figures() }
+}
+
+/// Serialises a message.
+pub(super) fn text_of(message: &ServerMessage) -> Arc<str> {
+    serde_json::to_string(message).expect("messages of text and numbers always serialise").into()
+}
+
+/// Serialises anything to raw JSON.
+pub(super) fn raw(value: &(impl serde::Serialize + ?Sized)) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).expect("values of text and numbers always serialise")
 }
 
 /// Shapes a raw reading as in `GET /events`. A number that JSON cannot hold (NaN, ±∞) becomes text.

@@ -11,7 +11,7 @@ use penstock_shared::reading::TimestampMicros;
 use serde_json::value::RawValue;
 
 use super::outbox::Outbox;
-use super::{Live, push, shape};
+use super::{Live, shape};
 use crate::store::{StoreError, rollups};
 
 /// Returns how much of the past a snapshot shows: an hour of minutes, two days of hours, 60 days of days.
@@ -35,17 +35,17 @@ pub(super) async fn send(live: &Live, channel: &Channel, outbox: &Arc<Outbox>) -
             let source = source.as_deref();
             let buckets = rollups::range(&live.store, event_type, source, *granularity, from, to).await?;
             revisions.extend(buckets.iter().map(|stored| (stored.key.bucket_millis, stored.revision)));
-            raw(&buckets.iter().map(shape::live_bucket).collect::<Vec<_>>())
+            shape::raw(&buckets.iter().map(shape::live_bucket).collect::<Vec<_>>())
         }
         Channel::Agents => match (live.render_agents)(None).await {
-            Ok(agents) => raw(&agents),
+            Ok(agents) => shape::raw(&agents),
             Err(error) => return Err(StoreError::document("rendering the agents", error)),
         },
         Channel::Events(event_type) => recent_events(live, event_type).await?,
-        Channel::Windows(_) | Channel::Alerts => raw(&[(); 0]),
+        Channel::Windows(_) | Channel::Alerts => shape::raw(&[(); 0]),
     };
     let message = ServerMessage::Snapshot { channel: channel.to_string(), items };
-    outbox.snapshot(channel, push::text_of(&message), revisions);
+    outbox.snapshot(channel, shape::text_of(&message), revisions);
     Ok(())
 }
 
@@ -76,10 +76,5 @@ async fn recent_events(live: &Live, event_type: &str) -> Result<Box<RawValue>, S
             "value": value.map(mongodb::bson::Bson::into_relaxed_extjson),
         }));
     }
-    Ok(raw(&events))
-}
-
-/// Serialises anything to raw JSON.
-pub(super) fn raw(value: &(impl serde::Serialize + ?Sized)) -> Box<RawValue> {
-    serde_json::value::to_raw_value(value).expect("values of text and numbers always serialise")
+    Ok(shape::raw(&events))
 }

@@ -9,7 +9,7 @@ use penstock_shared::live::{Channel, ClientMessage, ServerMessage};
 use tokio::sync::watch::Receiver;
 
 use super::outbox::Outbox;
-use super::{Live, push, snapshot};
+use super::{Live, shape, snapshot};
 
 /// How often a client is pinged.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -132,7 +132,7 @@ impl Client<'_> {
     }
 
     fn complain(&self, message: &str, channel: Option<String>) {
-        self.outbox.say(push::text_of(&ServerMessage::Error { message: message.to_owned(), channel }));
+        self.outbox.say(shape::text_of(&ServerMessage::Error { message: message.to_owned(), channel }));
     }
 
     /// Sends everything that waits; false when the client is gone or too slow.

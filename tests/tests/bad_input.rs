@@ -1,5 +1,7 @@
 //! Bad input gets a clear error or a dead letter, disturbs nothing else, and costs no memory.
 
+#![expect(clippy::unwrap_used, reason = "what a test's helpers cannot do, the test cannot either")]
+
 use std::sync::Arc;
 
 use penstock_shared::answer::FrameAnswer;

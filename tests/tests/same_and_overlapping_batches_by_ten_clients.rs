@@ -1,5 +1,7 @@
 //! However often and however overlapped batches are sent, every reading stands once and counts once.
 
+#![expect(clippy::unwrap_used, reason = "what a test's helpers cannot do, the test cannot either")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

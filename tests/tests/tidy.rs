@@ -1,5 +1,7 @@
 //! Rules of the house that the compiler does not know.
 
+#![expect(clippy::unwrap_used, reason = "what a test's helpers cannot do, the test cannot either")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! A buffer whose snapshots were torn by a crash heals itself when it is opened.
 
+#![expect(clippy::unwrap_used, reason = "what a test's helpers cannot do, the test cannot either")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

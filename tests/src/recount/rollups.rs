@@ -19,9 +19,12 @@ type Key = (String, Option<String>, GranularityName, i64);
 /// `minute`, `hour` or `day`: names have an order, so that they can stand in a key.
 type GranularityName = &'static str;
 
+/// How many, and their total.
+type Sum = (u64, f64);
+
 /// Counts and sums by bucket.
 #[derive(Debug, Clone, Default)]
-pub struct Buckets(BTreeMap<Key, (u64, f64)>);
+pub struct Buckets(BTreeMap<Key, Sum>);
 
 impl Buckets {
     /// Adds up raw readings: for each granularity, for each source and for all of them.
@@ -88,7 +91,7 @@ impl Buckets {
     }
 }
 
-fn agree(a: (u64, f64), b: (u64, f64)) -> bool {
+fn agree(a: Sum, b: Sum) -> bool {
     a.0 == b.0 && (a.1 - b.1).abs() <= SUM_TOLERANCE * a.1.abs().max(1.0)
 }
 
@@ -121,7 +124,7 @@ fn read(document: &Document) -> Option<(Key, u64, f64)> {
 
 /// Checks that `GET /metrics/{type}` tells of every type what the recount says.
 pub(super) async fn check_rest(counted: &Buckets, rest: &Rest) -> Result<(), String> {
-    let mut whole: BTreeMap<(&str, GranularityName), Vec<(i64, (u64, f64))>> = BTreeMap::new();
+    let mut whole: BTreeMap<_, Vec<(i64, Sum)>> = BTreeMap::new();
     for ((event_type, source, granularity, start), figures) in &counted.0 {
         if source.is_none() {
             whole.entry((event_type, granularity)).or_default().push((*start, *figures));
@@ -141,6 +144,6 @@ pub(super) async fn check_rest(counted: &Buckets, rest: &Rest) -> Result<(), Str
     Ok(())
 }
 
-fn figures(bucket: &Value) -> (u64, f64) {
+fn figures(bucket: &Value) -> Sum {
     (bucket["count"].as_u64().unwrap_or_default(), bucket["total"].as_f64().unwrap_or(f64::NAN))
 }

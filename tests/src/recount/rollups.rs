@@ -55,10 +55,10 @@ impl Buckets {
         self.0.is_empty()
     }
 
-    /// Returns how many readings the minutes of all types count, each once.
+    /// Returns how many readings the minutes of the types chosen count, each once.
     #[must_use]
-    pub fn readings(&self) -> u64 {
-        let minutes = self.0.iter().filter(|(key, _)| key.1.is_none() && key.2 == "minute");
+    pub fn readings(&self, chosen: impl Fn(&str) -> bool) -> u64 {
+        let minutes = self.0.iter().filter(|(key, _)| chosen(&key.0) && key.1.is_none() && key.2 == "minute");
         minutes.map(|(_, (count, _))| count).sum()
     }
 

@@ -28,11 +28,18 @@ pub(crate) struct Ledger {
     watcher: JoinHandle<()>,
 }
 
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.watcher.abort();
+    }
+}
+
 /// What each station counted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counts {
     published: u64,
     by_others: u64,
+    aside: u64,
     stored: u64,
     rolled_up: u64,
     pushed: u64,
@@ -47,10 +54,13 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { published, by_others, stored, rolled_up, pushed } = self;
+        let Self { published, by_others, aside, stored, rolled_up, pushed } = self;
         write!(f, "published {published} · stored {stored} · rolled up {rolled_up} · pushed {pushed}")?;
         if *by_others > 0 {
             write!(f, " (of them {by_others} not by the plant)")?;
+        }
+        if *aside > 0 {
+            write!(f, " · beside them {aside} texts or unknown types")?;
         }
         if !self.agree() {
             write!(f, "\nthe counts DIFFER")?;
@@ -69,16 +79,13 @@ impl Ledger {
     }
 
     /// Waits until the counts agree, or until it is clear that they do not, and returns them.
-    pub(crate) async fn close(self, stations: &Stations, totals: Totals) -> Counts {
+    pub(crate) async fn close(&self, stations: &Stations, totals: Totals) -> Counts {
         let deadline = Instant::now() + SETTLE;
         loop {
             let pushed = *self.pushed.borrow();
             let counts = count(stations, totals, pushed).await;
             match counts {
-                Ok(counts) if counts.agree() || Instant::now() > deadline => {
-                    self.watcher.abort();
-                    return counts;
-                }
+                Ok(counts) if counts.agree() || Instant::now() > deadline => return counts,
                 Err(fault) if Instant::now() > deadline => {
                     eprintln!("counting: {fault}");
                     return Counts { published: totals.acknowledged, ..Counts::default() };
@@ -91,15 +98,21 @@ impl Ledger {
 
 async fn count(stations: &Stations, totals: Totals, pushed: u64) -> Result<Counts, String> {
     let taken = agent_counts(stations)?;
-    let published = taken.received - taken.dead_lettered;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", stations.mongod_port);
     let client = Client::with_uri_str(uri).await.map_err(|fault| fault.to_string())?;
     let database = client.database("penstock");
+    let all = stored_readings(&database).await?;
+    // Anybody may publish beside the plant: texts, which no rollup counts, and types that nobody here watches.
+    let watched = |event_type: &str| Plant::types().any(|name| name == event_type);
+    let aside =
+        all.iter().filter(|reading| reading.value.is_none() || !watched(&reading.event_type)).count() as u64;
+    let published = taken.received - taken.dead_lettered - aside;
     Ok(Counts {
         published: published.max(totals.acknowledged),
         by_others: published.saturating_sub(totals.acknowledged),
-        stored: stored_readings(&database).await?.len() as u64,
-        rolled_up: stored_rollups(&database).await?.readings(),
+        aside,
+        stored: all.len() as u64 - aside,
+        rolled_up: stored_rollups(&database).await?.readings(watched),
         pushed,
     })
 }

@@ -42,6 +42,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             code = ExitCode::FAILURE;
         }
     }
+    drop(ledger);
     stations.stop().await;
     Ok(code)
 }

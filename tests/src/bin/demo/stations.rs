@@ -1,6 +1,6 @@
 //! The programs of the demonstration, and the ports that they found.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,12 +33,16 @@ impl Stations {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let cache = checkout().join(".cache");
         fs::create_dir_all(&cache)?;
+        // One start at a time on this machine: between looking for a free port and taking it, another copy could.
+        let starting = File::create(std::env::temp_dir().join("penstock-demo.lock"))?;
+        starting.lock()?;
         let directory = tempfile::Builder::new().prefix("demo-").tempdir_in(&cache)?;
         let mongod_port = free_port();
         println!("starting the hub with its MongoDB …");
         let (hub, url, listener) = start_hub(directory.path(), mongod_port).await?;
         println!("starting the agent …");
         let (agent, listener, agent_config) = start_agent(directory.path(), &url, listener).await?;
+        drop(starting);
         Ok(Self { agent, hub, url, listener, mongod_port, agent_config, directory })
     }
 

@@ -33,7 +33,7 @@ async fn main() {
     }
     if wanted("hub") {
         hub::measure(&mut table, 50, 1_000_000).await;
-        hub::measure(&mut table, 1000, 1_000_000).await;
+        hub::measure(&mut table, 1000, 600_000).await;
     }
     if wanted("gateways") {
         gateways::measure(&mut table).await;

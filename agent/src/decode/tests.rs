@@ -53,7 +53,7 @@ fn without_mappings_the_last_level_is_the_type_and_the_rest_the_source() {
         ),
         (
             "a/b",
-            r#"{"temp": 1.5, "door": true, "name": "x", "deep": {"y": 1}, "timestamp": 1700000000000}"#,
+            r#"{"door": true, "temp": 1.5, "deep": {"y": 1}, "name": "x", "timestamp": 1700000000000}"#,
             &["door@gw/a/b = true @ 1700000000000000", "temp@gw/a/b = 1.5 @ 1700000000000000"],
         ),
         ("a/b", "{}", &["!value_missing"]),

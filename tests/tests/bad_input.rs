@@ -8,7 +8,7 @@ use penstock_shared::answer::FrameAnswer;
 use penstock_shared::batch::Batch;
 use penstock_shared::frame::seal;
 use penstock_shared::reading::TimestampMicros;
-use penstock_tests::device::{Message, Pace, Progress, Publisher, Sensors};
+use penstock_tests::device::{Message, Pace, Progress, Publisher, Sensor, Sensors};
 use penstock_tests::eventually::eventually;
 use penstock_tests::frames::{Gateway, post};
 use penstock_tests::recount::{everything_holds, stored_readings};
@@ -98,6 +98,11 @@ async fn a_frame_with_a_time_in_1969_never_reaches_the_time_series() {
     let moon: Batch = gateway.batch(1..=1);
     assert_refused(&world.hub, "a time in 1969", &seal(&moon).unwrap()).await;
     let good = Sensors::start(world.agent.listener(), AGENT, 2, 100.0);
+    eventually("readings go on", async || match good.acknowledged() {
+        0 => Err("nothing acknowledged yet".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
     let records = good.stop().await;
     everything_holds(&world, &records).await;
     let stored = stored_readings(&world.mongod.database()).await.unwrap();

@@ -12,8 +12,8 @@ use crate::buffer::ReadLimits;
 
 /// More readings than this never stand in one batch: the frame's own bound.
 const READINGS_CAP: usize = penstock_shared::frame::MAX_FRAME_READINGS;
-/// Below what a frame may hold before compression, with room for its series.
-const BYTES_CAP: usize = 3 << 20;
+/// Far below what a frame may hold: two batches in several forms are in memory at once, and only long texts get here.
+const BYTES_CAP: usize = 1 << 20;
 /// A hub that asks for a longer pause is asked again after this one.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 

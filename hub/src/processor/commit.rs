@@ -32,6 +32,8 @@ pub(super) struct Commit {
     pub(super) lease: LeaseEpoch,
     pub(super) clock: LeaseClock,
     pub(super) in_flight: InFlight,
+    /// The one server session of all transactions, noted in the lease.
+    pub(super) transactions: ClientSession,
     pub(super) buckets: OpenBuckets,
     pub(super) known_series: std::collections::HashSet<String>,
     pub(super) last_values: HashMap<String, LastValue>,
@@ -137,14 +139,12 @@ impl Commit {
 
     /// Runs the updates and the lease's renewal in one transaction, again and again while the server calls its
     /// failure transient. All updates are absolute, so that running them twice changes nothing.
-    async fn transact(&self, updates: &[(&'static str, Vec<Document>)]) -> Result<(), SessionError> {
-        let doing = StoreError::doing("committing a group");
-        let mut session = self.context.store.client().start_session().await.map_err(&doing)?;
+    async fn transact(&mut self, updates: &[(&'static str, Vec<Document>)]) -> Result<(), SessionError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
             let sent = Instant::now();
-            match self.attempt(&mut session, updates).await {
+            match self.attempt(updates).await {
                 Ok(()) => {
                     self.clock.renewed(sent);
                     return Ok(());
@@ -154,7 +154,7 @@ impl Commit {
                 {
                     tracing::debug!(error = %source, attempt, "transaction to be run again");
                     // The server may have aborted it already, or be away: either way it is over.
-                    drop(session.abort_transaction().await);
+                    drop(self.transactions.abort_transaction().await);
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 Err(error) => return Err(error),
@@ -162,30 +162,26 @@ impl Commit {
         }
     }
 
-    async fn attempt(
-        &self,
-        session: &mut ClientSession,
-        updates: &[(&'static str, Vec<Document>)],
-    ) -> Result<(), SessionError> {
+    async fn attempt(&mut self, updates: &[(&'static str, Vec<Document>)]) -> Result<(), SessionError> {
         let doing = StoreError::doing("committing a group");
         let options = TransactionOptions::builder()
             .read_concern(ReadConcern::snapshot())
             .write_concern(majority())
             .build();
-        session.start_transaction().with_options(options).await.map_err(&doing)?;
+        self.transactions.start_transaction().with_options(options).await.map_err(&doing)?;
         let renewal = lease::renew(self.partition, self.lease, self.context.options.lease);
-        let renewed = self.update(session, lease::COLLECTION, &[renewal]).await?;
+        let renewed = self.update(lease::COLLECTION, &[renewal]).await?;
         if renewed != 1 {
-            session.abort_transaction().await.map_err(&doing)?;
+            self.transactions.abort_transaction().await.map_err(&doing)?;
             return Err(SessionError::Fenced);
         }
         for (collection, updates) in updates.iter().filter(|(_, updates)| !updates.is_empty()) {
-            self.update(session, collection, updates).await?;
+            self.update(collection, updates).await?;
         }
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match session.commit_transaction().await {
+            match self.transactions.commit_transaction().await {
                 Ok(()) => return Ok(()),
                 Err(error)
                     if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) && attempt < MAX_ATTEMPTS =>
@@ -197,18 +193,13 @@ impl Commit {
         }
     }
 
-    async fn update(
-        &self,
-        session: &mut ClientSession,
-        collection: &str,
-        updates: &[Document],
-    ) -> Result<i32, SessionError> {
+    async fn update(&mut self, collection: &str, updates: &[Document]) -> Result<i32, SessionError> {
         let answer = self
             .context
             .store
             .database()
             .run_command(doc! { "update": collection, "updates": updates, "ordered": true })
-            .session(session)
+            .session(&mut self.transactions)
             .await
             .map_err(StoreError::doing("updating in a group's transaction"))?;
         if let Ok(failures) = answer.get_array("writeErrors") {

@@ -120,6 +120,7 @@ async fn take_lease(
 ) -> Result<Option<(LeaseEpoch, lease_clock::LeaseClock)>, StoreError> {
     // A holder of its own for each session: even the same hub takes the lease anew, with a new fencing epoch.
     let holder = format!("{:016x}", rand::random::<u64>());
+    lease::end_expired_session(&context.store, partition).await?;
     let clock = lease_clock::LeaseClock::start(context.options.lease);
     let taken = lease::acquire(&context.store, partition, &holder, context.options.lease).await?;
     Ok(taken.map(|epoch| (epoch, clock)))

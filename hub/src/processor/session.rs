@@ -30,6 +30,10 @@ pub(super) async fn run(
     let named = progress::take_intent(&context.store, partition, epoch).await?;
     let in_doubt = recover::read_back(context, &named).await?;
 
+    let transactions =
+        context.store.client().start_session().await.map_err(StoreError::doing("starting a session"))?;
+    lease::note_session(&context.store, partition, epoch, transactions.id()).await?;
+
     let in_flight = InFlight::default();
     in_flight.add(in_doubt.entries.iter().map(|entry| entry.id.clone()));
     let (to_insert, prepared) = mpsc::channel(1);
@@ -49,6 +53,7 @@ pub(super) async fn run(
         lease: epoch,
         clock: clock.clone(),
         in_flight,
+        transactions,
         buckets: OpenBuckets::new(partition),
         known_series: HashSet::new(),
         last_values: HashMap::new(),

@@ -61,6 +61,43 @@ pub async fn acquire(
         .transpose()
 }
 
+/// Notes which server session the holder's transactions run in, so that a successor can end what it left open.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn note_session(
+    store: &Store,
+    partition: Partition,
+    epoch: LeaseEpoch,
+    session: &Document,
+) -> Result<(), StoreError> {
+    store
+        .collection(COLLECTION)
+        .update_one(
+            doc! { "_id": lease_id(partition), "epoch": epoch.0 },
+            doc! { "$set": { "session": session } },
+        )
+        .write_concern(majority())
+        .await
+        .map_err(StoreError::doing("noting the session"))?;
+    Ok(())
+}
+
+/// Ends the session of a holder whose lease has expired. A transaction that a killed hub left open would otherwise
+/// hold the lease document, and with it every successor, for MongoDB's limit of 60 s.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn end_expired_session(store: &Store, partition: Partition) -> Result<(), StoreError> {
+    let doing = StoreError::doing("ending the predecessor's session");
+    let expired = doc! { "_id": lease_id(partition), "$expr": { "$lt": ["$expires", "$$NOW"] } };
+    let found = store.collection(COLLECTION).find_one(expired).await.map_err(&doing)?;
+    if let Some(session) = found.as_ref().and_then(|lease| lease.get_document("session").ok()) {
+        store.database().run_command(doc! { "killSessions": [session] }).await.map_err(&doing)?;
+    }
+    Ok(())
+}
+
 /// Returns the `update` statement that renews the lease; it matches nothing once the lease has moved.
 #[must_use]
 pub fn renew(partition: Partition, epoch: LeaseEpoch, duration: Duration) -> Document {

@@ -8,7 +8,7 @@ use penstock_shared::answer::FrameAnswer;
 use penstock_shared::batch::Batch;
 use penstock_shared::frame::seal;
 use penstock_shared::reading::TimestampMicros;
-use penstock_tests::device::{Message, Pace, Progress, Publisher, Sensor, Sensors};
+use penstock_tests::device::{Message, Pace, Progress, Publisher, Sensors};
 use penstock_tests::eventually::eventually;
 use penstock_tests::frames::{Gateway, post};
 use penstock_tests::recount::{everything_holds, stored_readings};

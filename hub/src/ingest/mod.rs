@@ -239,7 +239,7 @@ impl Ingest {
     }
 }
 
-/// Unpacks the frame once, so that nothing hopeless is ever acknowledged; costs about 1 % of storing it.
+/// Unpacks the frame once, so that nothing hopeless is ever acknowledged.
 async fn validate(agent: &AgentId, frame: Vec<u8>) -> Result<(Vec<u8>, BatchHeader), String> {
     let check = move |frame: Vec<u8>| {
         let header = frame::read_header(&frame).map_err(|error| error.to_string())?;

@@ -3,7 +3,6 @@
 //! Watermarks are `AGENT/EPOCH`; the intent of a partition is `intent/PARTITION`. Both are written only by the
 //! partition's lease holder, and say which lease epoch wrote them.
 
-use futures_util::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReadConcern;
 use penstock_shared::id::{AgentId, CommitNumber, Epoch};
@@ -131,20 +130,4 @@ pub async fn declare_intent(
     } else {
         Err(StoreError::document("declaring the intent", "the lease moved to another hub"))
     }
-}
-
-/// Returns the sum of readings applied of an agent, over the given epoch.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn all(store: &Store) -> Result<Vec<Document>, StoreError> {
-    let doing = StoreError::doing("reading watermarks");
-    store
-        .collection(COLLECTION)
-        .find(doc! { "agent": { "$exists": true } })
-        .await
-        .map_err(&doing)?
-        .try_collect()
-        .await
-        .map_err(&doing)
 }

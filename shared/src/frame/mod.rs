@@ -30,7 +30,7 @@ pub const FRAME_VERSION: u8 = 1;
 pub const MAX_FRAME_READINGS: usize = 65_536;
 /// The most bytes that a body may have before compression.
 pub const MAX_PLAIN_BYTES: usize = 8 * 1024 * 1024;
-/// zstd level 3: level 1 saves a tenth of the time and costs 4 % of size, levels above 6 gain under 1 %.
+/// zstd's own default; other levels were not compared.
 const COMPRESSION_LEVEL: i32 = 3;
 const CHECKSUM_BYTES: usize = 8;
 const LENGTH_BYTES: usize = 4;

@@ -74,10 +74,15 @@ impl World {
         let started = std::time::Instant::now();
         loop {
             let (waiting, _) = batches::waiting(&self.store).await.expect("reads the ledger");
-            if waiting == 0 {
+            let deferred = progress::deferred(&self.store, None).await.expect("reads the progress");
+            if waiting == 0 && deferred.is_empty() {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "{waiting} readings still wait");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{waiting} readings still wait, {} batches",
+                deferred.len()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -296,6 +301,35 @@ async fn readings_a_day_late_correct_their_minute_hour_and_day() {
     ingest.frames(&agent(), vec![sealed(&more)]).await.expect("answers");
     world.until_applied().await;
     assert_eq!(world.recount().await, 300);
+    running.stop().await;
+    world.mongod.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_successor_completes_hours_and_days_that_were_not_written() {
+    let world = World::new().await;
+    let pending = Arc::new(Pending::default());
+    let ingest = world.ingest(&pending);
+    let running = world.process(&pending);
+    ingest.frames(&agent(), vec![sealed(&batch(5, 1, 10, 3))]).await.expect("answers");
+    world.until_applied().await;
+    // The second batch overlaps the first in the ledger, and the leader dies with its minutes alone written.
+    let frame = sealed(&batch(5, 6, 10, 3));
+    let header = frame::read_header(&frame).expect("reads");
+    batches::insert(&world.store, vec![batches::LedgerEntry::of_frame(&header, frame)]).await;
+    let started = std::time::Instant::now();
+    while progress::deferred(&world.store, None).await.expect("reads the progress").is_empty() {
+        assert!(started.elapsed() < PATIENCE, "nothing was deferred");
+    }
+    running.task.abort();
+    drop(running.stop);
+    let deferred = progress::deferred(&world.store, None).await.expect("reads the progress");
+    assert_eq!(deferred.len(), 1, "the leader lived to write them: {deferred:?}");
+    assert_eq!(deferred[0].after, CommitNumber(10), "commits of the first batch would count twice");
+
+    let running = world.process(&pending);
+    world.until_applied().await;
+    assert_eq!(world.recount().await, 150);
     running.stop().await;
     world.mongod.stop().await;
 }

@@ -106,7 +106,7 @@ fn apply(live: &Live, pending: &Pending, event: &Document) -> Result<(), StoreEr
                 let events = live.fan_out.watches_events();
                 live.dirty.note(|dirty| {
                     dirty.buckets.extend(watched);
-                    dirty.oldest_received.push(change.oldest_received);
+                    dirty.oldest_received.extend(change.oldest_received);
                     if events {
                         dirty.batches.extend(change.batches);
                     }

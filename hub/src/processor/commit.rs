@@ -1,27 +1,22 @@
-//! Third stage: one transaction a group, with everything that must be true together.
+//! Third stage: what a group writes in its transaction, and when hours and days go with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use mongodb::ClientSession;
-use mongodb::bson::{Document, doc};
-use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
-use mongodb::options::{ReadConcern, TransactionOptions};
 use tokio::sync::mpsc;
 
 use super::buckets::OpenBuckets;
 use super::fetch::InFlight;
 use super::group::Group;
-use super::lease_clock::LeaseClock;
+use super::hours_and_days::HoursAndDays;
+use super::transaction::{Transactions, Updates};
 use super::{Context, SessionError};
-use crate::rollup::Partition;
+use crate::rollup::{Partition, RollupKey};
 use crate::store::changes::{self, Change, MAX_NAMED_BUCKETS};
-use crate::store::lease::{self, LeaseEpoch};
+use crate::store::lease::LeaseEpoch;
 use crate::store::series::{self, LastValue};
-use crate::store::{StoreError, batches, majority, progress, rollups};
+use crate::store::{StoreError, batches, progress, rollups};
 
-/// Attempts at one transaction before the session gives up and starts over.
-const MAX_ATTEMPTS: u32 = 20;
 /// How long last values may stay behind.
 const LAST_VALUES_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -30,83 +25,119 @@ pub(super) struct Commit {
     pub(super) context: Context,
     pub(super) partition: Partition,
     pub(super) lease: LeaseEpoch,
-    pub(super) clock: LeaseClock,
     pub(super) in_flight: InFlight,
-    /// The one server session of all transactions, noted in the lease.
-    pub(super) transactions: ClientSession,
+    pub(super) transactions: Transactions,
     pub(super) buckets: OpenBuckets,
-    pub(super) known_series: std::collections::HashSet<String>,
+    pub(super) hours_and_days: HoursAndDays,
+    pub(super) known_series: HashSet<String>,
     pub(super) last_values: HashMap<String, LastValue>,
-    pub(super) groups_committed: u32,
+    pub(super) transactions_committed: u32,
 }
 
 impl Commit {
-    /// Works until the second stage ends; then brings last values forward.
+    /// Works until the second stage ends; then brings last values, hours and days forward.
     pub(super) async fn run(mut self, mut groups: mpsc::Receiver<Group>) -> Result<(), SessionError> {
         let mut noted = Instant::now();
-        while let Some(group) = groups.recv().await {
-            self.commit(group).await?;
+        loop {
+            // Cancel-safe: a group that is not received stays in the channel.
+            let patience = self.hours_and_days.patience().unwrap_or(LAST_VALUES_INTERVAL);
+            match tokio::time::timeout(patience, groups.recv()).await {
+                Ok(Some(group)) => self.commit(group).await?,
+                Ok(None) => break,
+                Err(_) if self.hours_and_days.patience().is_some() => self.commit_hours_and_days().await?,
+                Err(_) => {}
+            }
             if noted.elapsed() >= LAST_VALUES_INTERVAL {
                 self.note_last_values().await?;
                 noted = Instant::now();
             }
         }
+        if self.hours_and_days.patience().is_some() {
+            self.commit_hours_and_days().await?;
+        }
         self.note_last_values().await
     }
 
     async fn commit(&mut self, group: Group) -> Result<(), SessionError> {
-        let changed = self.buckets.fold(&self.context.store, &group.deltas).await?;
-        self.groups_committed += 1;
-        // Grows with every group and every take-over.
-        let revision = (self.lease.0 << 32) | i64::from(self.groups_committed);
-        let mut updates = self.rollup_updates(&changed, revision);
-        updates.extend(self.book_updates(&group));
-        let change = Change {
-            buckets: (changed.len() <= MAX_NAMED_BUCKETS).then_some(changed),
-            batches: group.batch_ids.clone(),
-            oldest_received: group.oldest_received,
-        };
-        updates.push((changes::COLLECTION, vec![changes::announce(self.partition, revision, &change)]));
-        self.transact(&updates).await?;
-        self.after_commit(group);
+        let mut changed = self.buckets.fold(&self.context.store, &group.deltas).await?;
+        self.hours_and_days.defer(group.batches.iter().cloned());
+        let with_hours_and_days = self.hours_and_days.are_due(&self.buckets);
+        if with_hours_and_days {
+            changed.extend(self.buckets.unwritten().iter().cloned());
+        }
+        let deferred = if with_hours_and_days { &[] } else { self.hours_and_days.deferred() };
+        let batch_ids: Vec<_> = group.batches.iter().map(|batch| batch.id.clone()).collect();
+        let mut updates = Updates::default();
+        updates.extend(progress::COLLECTION, [progress::set_deferred(self.partition, deferred)])?;
+        self.add_books(&mut updates, &group, &batch_ids)?;
+        self.write(updates, changed, batch_ids.clone(), Some(group.oldest_received)).await?;
+        if with_hours_and_days {
+            self.after_hours_and_days();
+        }
+        self.after_commit(group, &batch_ids);
         Ok(())
     }
 
-    fn rollup_updates(
-        &self,
-        changed: &[crate::rollup::RollupKey],
-        revision: i64,
-    ) -> Vec<(&'static str, Vec<Document>)> {
-        let writes = changed
-            .iter()
-            .filter_map(|key| self.buckets.get(key).map(|rollup| rollups::write(key, rollup, revision)))
-            .collect();
-        vec![(rollups::COLLECTION, writes)]
+    async fn commit_hours_and_days(&mut self) -> Result<(), SessionError> {
+        let changed = self.buckets.unwritten().iter().cloned().collect();
+        let mut updates = Updates::default();
+        updates.extend(progress::COLLECTION, [progress::set_deferred(self.partition, &[])])?;
+        self.write(updates, changed, Vec::new(), None).await?;
+        self.after_hours_and_days();
+        Ok(())
     }
 
-    fn book_updates(&self, group: &Group) -> Vec<(&'static str, Vec<Document>)> {
+    fn after_hours_and_days(&mut self) {
+        self.buckets.hours_and_days_written();
+        self.hours_and_days.written();
+    }
+
+    /// Writes buckets together with other updates, and announces them.
+    async fn write(
+        &mut self,
+        mut updates: Updates,
+        changed: Vec<RollupKey>,
+        batches: Vec<String>,
+        oldest_received: Option<penstock_shared::reading::TimestampMicros>,
+    ) -> Result<(), SessionError> {
+        self.transactions_committed += 1;
+        // Grows with every transaction and every take-over.
+        let revision = (self.lease.0 << 32) | i64::from(self.transactions_committed);
+        for key in &changed {
+            if let Some(rollup) = self.buckets.get(key) {
+                updates.add(rollups::COLLECTION, rollups::write(key, rollup, revision));
+            }
+        }
+        let buckets = (changed.len() <= MAX_NAMED_BUCKETS).then_some(changed);
+        let change = Change { buckets, batches, oldest_received };
+        updates.extend(changes::COLLECTION, [changes::announce(self.partition, revision, &change)])?;
+        self.transactions.run(&updates).await
+    }
+
+    fn add_books(
+        &self,
+        updates: &mut Updates,
+        group: &Group,
+        batch_ids: &[String],
+    ) -> Result<(), StoreError> {
         let watermarks = group
             .watermarks
             .iter()
-            .map(|(agent, epoch, watermark)| progress::move_watermark(agent, *epoch, *watermark))
-            .collect();
-        let mut marks = vec![batches::mark_applied(&group.batch_ids)];
-        marks.extend(group.poisoned.iter().map(|(id, reason)| batches::mark_poisoned(id, reason)));
+            .map(|(agent, epoch, watermark)| progress::move_watermark(agent, *epoch, *watermark));
+        updates.extend(progress::COLLECTION, watermarks)?;
+        updates.extend(batches::COLLECTION, [batches::mark_applied(batch_ids)])?;
+        let poisoned = group.poisoned.iter().map(|(id, reason)| batches::mark_poisoned(id, reason));
+        updates.extend(batches::COLLECTION, poisoned)?;
         let new_series = group
             .last_values
             .iter()
             .filter(|last| !self.known_series.contains(&last.series.to_string()))
-            .map(series::note)
-            .collect();
-        vec![
-            (progress::COLLECTION, watermarks),
-            (batches::COLLECTION, marks),
-            (series::COLLECTION, new_series),
-        ]
+            .map(series::note);
+        updates.extend(series::COLLECTION, new_series)
     }
 
-    fn after_commit(&mut self, group: Group) {
-        self.in_flight.remove(&group.batch_ids);
+    fn after_commit(&mut self, group: Group, batch_ids: &[String]) {
+        self.in_flight.remove(batch_ids);
         for (id, reason) in &group.poisoned {
             tracing::error!(
                 batch = id,
@@ -135,78 +166,5 @@ impl Commit {
         let last_values: Vec<_> = std::mem::take(&mut self.last_values).into_values().collect();
         series::note_all(&self.context.store, &last_values).await?;
         Ok(())
-    }
-
-    /// Runs the updates and the lease's renewal in one transaction, again and again while the server calls its
-    /// failure transient. All updates are absolute, so that running them twice changes nothing.
-    async fn transact(&mut self, updates: &[(&'static str, Vec<Document>)]) -> Result<(), SessionError> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let sent = Instant::now();
-            match self.attempt(updates).await {
-                Ok(()) => {
-                    self.clock.renewed(sent);
-                    return Ok(());
-                }
-                Err(SessionError::Store(StoreError::Database { source, .. }))
-                    if source.contains_label(TRANSIENT_TRANSACTION_ERROR) && attempt < MAX_ATTEMPTS =>
-                {
-                    tracing::debug!(error = %source, attempt, "transaction to be run again");
-                    // The server may have aborted it already, or be away: either way it is over.
-                    drop(self.transactions.abort_transaction().await);
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    async fn attempt(&mut self, updates: &[(&'static str, Vec<Document>)]) -> Result<(), SessionError> {
-        let doing = StoreError::doing("committing a group");
-        let options = TransactionOptions::builder()
-            .read_concern(ReadConcern::snapshot())
-            .write_concern(majority())
-            .build();
-        self.transactions.start_transaction().with_options(options).await.map_err(&doing)?;
-        let renewal = lease::renew(self.partition, self.lease, self.context.options.lease);
-        let renewed = self.update(lease::COLLECTION, &[renewal]).await?;
-        if renewed != 1 {
-            self.transactions.abort_transaction().await.map_err(&doing)?;
-            return Err(SessionError::Fenced);
-        }
-        for (collection, updates) in updates.iter().filter(|(_, updates)| !updates.is_empty()) {
-            self.update(collection, updates).await?;
-        }
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            match self.transactions.commit_transaction().await {
-                Ok(()) => return Ok(()),
-                Err(error)
-                    if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) && attempt < MAX_ATTEMPTS =>
-                {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                Err(error) => return Err(doing(error).into()),
-            }
-        }
-    }
-
-    async fn update(&mut self, collection: &str, updates: &[Document]) -> Result<i32, SessionError> {
-        let answer = self
-            .context
-            .store
-            .database()
-            .run_command(doc! { "update": collection, "updates": updates, "ordered": true })
-            .session(&mut self.transactions)
-            .await
-            .map_err(StoreError::doing("updating in a group's transaction"))?;
-        if let Ok(failures) = answer.get_array("writeErrors") {
-            return Err(
-                StoreError::document("updating in a group's transaction", format!("{failures:?}")).into()
-            );
-        }
-        Ok(answer.get_i32("n").unwrap_or(0))
     }
 }

@@ -11,7 +11,7 @@ use penstock_shared::reading::{Series, TimestampMicros, Value};
 use super::unpack::UnpackedBatch;
 use crate::rollup::Rollup;
 use crate::store::events::{self, ReadingId, StoredReading};
-use crate::store::progress::Watermark;
+use crate::store::progress::{DeferredBatch, Watermark};
 use crate::store::series::LastValue;
 
 /// A batch with what its epoch's watermark says of it.
@@ -30,7 +30,7 @@ pub(super) struct MinuteDelta {
 
 /// Everything that is applied together.
 pub(super) struct Group {
-    pub(super) batch_ids: Vec<String>,
+    pub(super) batches: Vec<DeferredBatch>,
     pub(super) poisoned: Vec<(String, String)>,
     pub(super) documents: Vec<RawDocumentBuf>,
     pub(super) deltas: Vec<MinuteDelta>,
@@ -53,7 +53,7 @@ struct SeriesRows {
 /// Builds a group. `present` names readings that a predecessor has inserted: they count, but are not inserted again.
 pub(super) fn build(batches: Vec<JudgedBatch>, present: &HashSet<ReadingId>) -> Group {
     let mut group = Group {
-        batch_ids: Vec::with_capacity(batches.len()),
+        batches: Vec::with_capacity(batches.len()),
         poisoned: Vec::new(),
         documents: Vec::new(),
         deltas: Vec::new(),
@@ -74,7 +74,7 @@ pub(super) fn build(batches: Vec<JudgedBatch>, present: &HashSet<ReadingId>) -> 
         }
         match batch.poison {
             Some(reason) => group.poisoned.push((batch.id, reason)),
-            None => group.batch_ids.push(batch.id),
+            None => group.batches.push(DeferredBatch { id: batch.id, after: apply_after }),
         }
         // A batch's readings share the Arcs of its dictionary: a pointer finds the row without hashing texts.
         let mut by_pointer: HashMap<*const Series, usize> = HashMap::new();

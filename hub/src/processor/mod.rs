@@ -13,10 +13,12 @@ mod buckets;
 mod commit;
 mod fetch;
 mod group;
+mod hours_and_days;
 mod insert;
 mod lease_clock;
 mod recover;
 mod session;
+mod transaction;
 mod unpack;
 mod watermarks;
 
@@ -29,7 +31,7 @@ use tokio::sync::watch;
 use crate::ingest::Pending;
 use crate::rollup::Partition;
 use crate::store::lease::{self, LeaseEpoch};
-use crate::store::{Store, StoreError, batches};
+use crate::store::{Store, StoreError, batches, progress};
 use crate::telemetry::Telemetry;
 
 /// How often applied batches past their grace are deleted.
@@ -132,10 +134,17 @@ async fn clean_ledger(context: Context, mut shutdown: watch::Receiver<bool>) {
             () = tokio::time::sleep(CLEANING_INTERVAL) => {}
             _ = shutdown.wait_for(|stop| *stop) => return,
         }
-        match batches::clean(&context.store, context.options.ledger_grace).await {
+        match clean_once(&context).await {
             Ok(0) => {}
             Ok(deleted) => tracing::debug!(deleted, "applied batches cleaned from the ledger"),
             Err(error) => tracing::warn!(%error, "ledger not cleaned"),
         }
     }
+}
+
+/// Deletes applied batches past their grace, but for those that the hours and days still wait for.
+async fn clean_once(context: &Context) -> Result<u64, StoreError> {
+    let deferred = progress::deferred(&context.store, None).await?;
+    let keep: Vec<_> = deferred.into_iter().map(|batch| batch.id).collect();
+    batches::clean(&context.store, context.options.ledger_grace, &keep).await
 }

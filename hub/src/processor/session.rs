@@ -10,7 +10,8 @@ use super::buckets::OpenBuckets;
 use super::commit::Commit;
 use super::fetch::{Fetch, InFlight};
 use super::lease_clock::LeaseClock;
-use super::{Context, SessionError, insert, recover};
+use super::transaction::Transactions;
+use super::{Context, SessionError, hours_and_days, insert, recover};
 use crate::rollup::Partition;
 use crate::store::lease::{self, LeaseEpoch};
 use crate::store::{StoreError, batches, progress};
@@ -30,9 +31,12 @@ pub(super) async fn run(
     let named = progress::take_intent(&context.store, partition, epoch).await?;
     let in_doubt = recover::read_back(context, &named).await?;
 
-    let transactions =
+    let session =
         context.store.client().start_session().await.map_err(StoreError::doing("starting a session"))?;
-    lease::note_session(&context.store, partition, epoch, transactions.id()).await?;
+    lease::note_session(&context.store, partition, epoch, session.id()).await?;
+
+    let mut buckets = OpenBuckets::new(partition);
+    let hours_and_days = hours_and_days::take_over(context, partition, &mut buckets).await?;
 
     let in_flight = InFlight::default();
     in_flight.add(in_doubt.entries.iter().map(|entry| entry.id.clone()));
@@ -51,13 +55,19 @@ pub(super) async fn run(
         context: context.clone(),
         partition,
         lease: epoch,
-        clock: clock.clone(),
         in_flight,
-        transactions,
-        buckets: OpenBuckets::new(partition),
+        transactions: Transactions {
+            context: context.clone(),
+            partition,
+            lease: epoch,
+            clock: clock.clone(),
+            session,
+        },
+        buckets,
+        hours_and_days,
         known_series: HashSet::new(),
         last_values: HashMap::new(),
-        groups_committed: 0,
+        transactions_committed: 0,
     };
     let renewal = tokio::spawn(renew(context.clone(), partition, epoch, clock.clone(), ended));
     // Joined, not raced: no stage is dropped in the middle of a command. A stage that fails closes its channels,

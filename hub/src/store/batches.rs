@@ -264,15 +264,15 @@ pub fn mark_applied(ids: &[String]) -> Document {
     }
 }
 
-/// Deletes entries that were applied longer than `grace` ago; returns how many.
+/// Deletes entries that were applied longer than `grace` ago, but for those named; returns how many.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn clean(store: &Store, grace: Duration) -> Result<u64, StoreError> {
+pub async fn clean(store: &Store, grace: Duration, keep: &[String]) -> Result<u64, StoreError> {
     let before = DateTime::from_millis(DateTime::now().timestamp_millis() - grace.as_millis() as i64);
     let outcome = store
         .collection(COLLECTION)
-        .delete_many(doc! { "appliedAt": { "$lt": before }, "applied": true })
+        .delete_many(doc! { "appliedAt": { "$lt": before }, "applied": true, "_id": { "$nin": keep } })
         .await
         .map_err(StoreError::doing("cleaning the ledger"))?;
     Ok(outcome.deleted_count)

@@ -21,8 +21,9 @@ pub struct Change {
     pub buckets: Option<Vec<RollupKey>>,
     /// The batches that were applied.
     pub batches: Vec<String>,
-    /// When the oldest reading of the group arrived at its gateway, by the gateway's clock.
-    pub oldest_received: TimestampMicros,
+    /// When the oldest reading of the group arrived at its gateway, by the gateway's clock; none when only hours and
+    /// days were brought forward.
+    pub oldest_received: Option<TimestampMicros>,
 }
 
 pub(super) async fn create(store: &Store) -> Result<(), StoreError> {
@@ -40,7 +41,7 @@ pub fn announce(partition: Partition, revision: i64, change: &Change) -> Documen
         "revision": revision,
         "buckets": buckets,
         "batches": &change.batches,
-        "oldestReceived": change.oldest_received.0,
+        "oldestReceived": change.oldest_received.map(|time| time.0),
     };
     doc! { "q": { "_id": i32::from(partition.0) }, "u": replacement, "upsert": true }
 }
@@ -67,6 +68,6 @@ pub fn from_document(document: &Document) -> Result<Change, StoreError> {
     Ok(Change {
         buckets,
         batches: texts(document.get_array("batches").map_err(|error| wrong(&error))?),
-        oldest_received: TimestampMicros(document.get_i64("oldestReceived").map_err(|error| wrong(&error))?),
+        oldest_received: document.get_i64("oldestReceived").ok().map(TimestampMicros),
     })
 }

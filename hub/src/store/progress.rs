@@ -1,9 +1,11 @@
-//! `progress`: how far each agent's commits are applied, and which batches are in doubt.
+//! `progress`: how far each agent's commits are applied, which batches are in doubt, and which are in the minutes
+//! and not yet in the hours and days.
 //!
-//! Watermarks are `AGENT/EPOCH`; the intent of a partition is `intent/PARTITION`. Both are written only by the
-//! partition's lease holder, and say which lease epoch wrote them.
+//! Watermarks are `AGENT/EPOCH`; the intent of a partition is `intent/PARTITION`, its deferred batches are
+//! `deferred/PARTITION`. All are written only by the partition's lease holder.
 
-use mongodb::bson::{Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReadConcern;
 use penstock_shared::id::{AgentId, CommitNumber, Epoch};
 
@@ -130,4 +132,52 @@ pub async fn declare_intent(
     } else {
         Err(StoreError::document("declaring the intent", "the lease moved to another hub"))
     }
+}
+
+/// A batch that is applied but for the hours and days, which are written less often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeferredBatch {
+    /// Which batch.
+    pub id: String,
+    /// Only its commits after this one count: the others came with an earlier batch.
+    pub after: CommitNumber,
+}
+
+fn deferred_id(partition: Partition) -> String {
+    format!("deferred/{}", partition.0)
+}
+
+/// Returns the `update` statement that says which batches are deferred from now on, for the processor's transaction.
+#[must_use]
+pub fn set_deferred(partition: Partition, batches: &[DeferredBatch]) -> Document {
+    let batches: Vec<_> =
+        batches.iter().map(|batch| doc! { "id": &batch.id, "after": batch.after.0 as i64 }).collect();
+    doc! {
+        "q": { "_id": deferred_id(partition) }, "u": { "$set": { "deferred": batches } }, "upsert": true,
+    }
+}
+
+/// Returns the deferred batches of a partition, or of all.
+///
+/// # Errors
+/// When the database cannot be read or a document is damaged.
+pub async fn deferred(store: &Store, partition: Option<Partition>) -> Result<Vec<DeferredBatch>, StoreError> {
+    let doing = StoreError::doing("reading which batches are deferred");
+    let filter = match partition {
+        Some(partition) => doc! { "_id": deferred_id(partition) },
+        None => doc! { "_id": { "$gte": "deferred/", "$lt": "deferred0" } },
+    };
+    let found = store.collection(COLLECTION).find(filter).read_concern(ReadConcern::majority()).await;
+    let found: Vec<Document> = found.map_err(&doing)?.try_collect().await.map_err(&doing)?;
+    let entries = found.iter().filter_map(|document| document.get_array("deferred").ok()).flatten();
+    entries.map(deferred_batch).collect()
+}
+
+fn deferred_batch(entry: &Bson) -> Result<DeferredBatch, StoreError> {
+    let read = || {
+        let entry = entry.as_document()?;
+        let after = CommitNumber(entry.get_i64("after").ok()? as u64);
+        Some(DeferredBatch { id: entry.get_str("id").ok()?.to_owned(), after })
+    };
+    read().ok_or_else(|| StoreError::document("reading which batches are deferred", entry))
 }

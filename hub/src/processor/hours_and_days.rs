@@ -1,0 +1,119 @@
+//! When hours and days are written: not with each group, since a group changes as many of them as of minutes, and
+//! the next one changes them again.
+//!
+//! Until then the batches behind them stand as deferred in `progress`, in the transaction that wrote their minutes.
+//! A successor unpacks these again and adds them to the hours and days alone: exact, whatever has become of the
+//! minutes meanwhile.
+
+use std::time::{Duration, Instant};
+
+use super::buckets::OpenBuckets;
+use super::group::{self, JudgedBatch};
+use super::{Context, SessionError, unpack};
+use crate::rollup::Partition;
+use crate::store::progress::{self, DeferredBatch};
+use crate::store::{StoreError, batches};
+
+/// How long hours and days may stay behind the minutes under load.
+const LONGEST: Duration = Duration::from_secs(1);
+/// How long after the last group, when no other follows.
+const IDLE: Duration = Duration::from_millis(100);
+/// Deferred batches at most: each transaction writes their list anew.
+const MAX_BATCHES: usize = 256;
+/// Changed hours and days at most.
+const MAX_BUCKETS: usize = 10_000;
+
+/// What is in the minutes and not yet in the hours and days.
+#[derive(Debug, Default)]
+pub(super) struct HoursAndDays {
+    deferred: Vec<DeferredBatch>,
+    /// When the first and the last of them came.
+    since: Option<(Instant, Instant)>,
+}
+
+impl HoursAndDays {
+    /// Notes the batches of a group.
+    pub(super) fn defer(&mut self, batches: impl IntoIterator<Item = DeferredBatch>) {
+        self.deferred.extend(batches);
+        let now = Instant::now();
+        self.since = Some((self.since.map_or(now, |(first, _)| first), now));
+    }
+
+    /// Returns the deferred batches, for the transaction that writes their minutes.
+    pub(super) fn deferred(&self) -> &[DeferredBatch] {
+        &self.deferred
+    }
+
+    /// Tells whether hours and days are to be written with the group at hand.
+    pub(super) fn are_due(&self, buckets: &OpenBuckets) -> bool {
+        self.deferred.len() > MAX_BATCHES
+            || buckets.unwritten().len() > MAX_BUCKETS
+            || self.since.is_some_and(|(first, _)| first.elapsed() >= LONGEST)
+    }
+
+    /// Returns how long to wait for another group before they are written without one; none when nothing is deferred.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let (first, last) = self.since?;
+        Some(LONGEST.saturating_sub(first.elapsed()).min(IDLE.saturating_sub(last.elapsed())))
+    }
+
+    /// Says that they are written. Call after the transaction is committed.
+    pub(super) fn written(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// Adds what the predecessor left deferred to the hours and days in memory.
+pub(super) async fn take_over(
+    context: &Context,
+    partition: Partition,
+    buckets: &mut OpenBuckets,
+) -> Result<HoursAndDays, SessionError> {
+    let deferred = progress::deferred(&context.store, Some(partition)).await?;
+    let mut taken = HoursAndDays::default();
+    for batch in deferred {
+        let entry = batches::by_ids(&context.store, std::slice::from_ref(&batch.id)).await?.pop();
+        let entry = entry.ok_or_else(|| {
+            let missing = format!("batch {} is deferred and not in the ledger", batch.id);
+            StoreError::document("completing hours and days", missing)
+        })?;
+        let apply_after = batch.after;
+        let group = tokio::task::spawn_blocking(move || {
+            let judged = JudgedBatch { batch: unpack::unpack(entry), apply_after, watermark: None };
+            group::build(vec![judged], &std::collections::HashSet::new())
+        })
+        .await?;
+        buckets.fold_hours_and_days(&context.store, &group.deltas).await?;
+        taken.defer([batch]);
+    }
+    if !taken.deferred.is_empty() {
+        tracing::info!(batches = taken.deferred.len(), "hours and days completed from the ledger");
+    }
+    Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use penstock_shared::id::CommitNumber;
+
+    use super::*;
+
+    #[test]
+    fn nothing_deferred_waits_for_nothing() {
+        let mut waiting = HoursAndDays::default();
+        assert_eq!(waiting.patience(), None);
+        assert!(!waiting.are_due(&OpenBuckets::new(Partition(0))));
+        waiting.defer([DeferredBatch { id: "b".into(), after: CommitNumber(3) }]);
+        assert!(waiting.patience().is_some_and(|patience| patience <= IDLE));
+        waiting.written();
+        assert_eq!((waiting.patience(), waiting.deferred().len()), (None, 0));
+    }
+
+    #[test]
+    fn a_long_list_is_due_at_once() {
+        let mut waiting = HoursAndDays::default();
+        let batch = |number| DeferredBatch { id: format!("b{number}"), after: CommitNumber(0) };
+        waiting.defer((0..=MAX_BATCHES).map(batch));
+        assert!(waiting.are_due(&OpenBuckets::new(Partition(0))));
+    }
+}

@@ -7,17 +7,16 @@
 //! 5           H      header: postcard of [`BatchHeader`]
 //! 5+H         4      P, length of the plain body, little endian
 //! 9+H         4      C, length of the compressed body, little endian
-//! 13+H        C      body: zstd of postcard of the columns (see `columns`)
+//! 13+H        C      body: one zstd frame of postcard of the columns (see `columns`, `blocks`)
 //! 13+H+C      8      checksum: XXH3-64 of everything before, little endian
 //! ```
 //!
 //! postcard is positional: the order of the fields *is* the protocol, so a changed struct is a new version.
 //! Versions: 1 (2026-11): the first.
 
+mod blocks;
 mod columns;
 mod decimal;
-
-use std::cell::RefCell;
 
 use crate::answer::MAX_FRAME_BYTES;
 use crate::batch::{Batch, BatchHeader};
@@ -30,8 +29,6 @@ pub const FRAME_VERSION: u8 = 1;
 pub const MAX_FRAME_READINGS: usize = 65_536;
 /// The most bytes that a body may have before compression.
 pub const MAX_PLAIN_BYTES: usize = 8 * 1024 * 1024;
-/// zstd's own default; other levels were not compared.
-const COMPRESSION_LEVEL: i32 = 3;
 const CHECKSUM_BYTES: usize = 8;
 const LENGTH_BYTES: usize = 4;
 
@@ -94,11 +91,6 @@ pub enum FrameError {
     Body(String),
 }
 
-thread_local! {
-    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
 /// Packs a batch into a frame.
 ///
 /// # Errors
@@ -112,21 +104,22 @@ pub fn seal(batch: &Batch) -> Result<Vec<u8>, SealError> {
     }
     let encode = |error: postcard::Error| SealError::Encode(error.to_string());
     let header_bytes = postcard::to_allocvec(&header).map_err(encode)?;
-    let plain = postcard::to_allocvec(&Columns::from_commits(&batch.commits)).map_err(encode)?;
-    if plain.len() > MAX_PLAIN_BYTES {
-        return Err(too_large(plain.len(), 0));
+    let plain = Columns::from_commits(&batch.commits).into_plain().map_err(encode)?;
+    let plain_bytes = plain.bytes.len();
+    if plain_bytes > MAX_PLAIN_BYTES {
+        return Err(too_large(plain_bytes, 0));
     }
-    let body = compress(&plain).map_err(|error| SealError::Encode(error.to_string()))?;
+    let body = blocks::compress(&plain).map_err(|error| SealError::Encode(error.to_string()))?;
 
     let total = 1 + 3 * LENGTH_BYTES + header_bytes.len() + body.len() + CHECKSUM_BYTES;
     if total > MAX_FRAME_BYTES {
-        return Err(too_large(plain.len(), total));
+        return Err(too_large(plain_bytes, total));
     }
     let mut frame = Vec::with_capacity(total);
     frame.push(FRAME_VERSION);
     push_length(&mut frame, header_bytes.len());
     frame.extend_from_slice(&header_bytes);
-    push_length(&mut frame, plain.len());
+    push_length(&mut frame, plain_bytes);
     push_length(&mut frame, body.len());
     frame.extend_from_slice(&body);
     let checksum = xxhash_rust::xxh3::xxh3_64(&frame);
@@ -148,7 +141,8 @@ pub fn read_header(frame: &[u8]) -> Result<BatchHeader, FrameError> {
 /// When the bytes are not one intact frame of a known version within the limits, or its parts contradict.
 pub fn open(frame: &[u8]) -> Result<Batch, FrameError> {
     let Parts { header, plain_bytes, body } = split(frame)?;
-    let plain = decompress(body, plain_bytes)?;
+    let plain =
+        blocks::decompress(body, plain_bytes).map_err(|error| FrameError::Compression(error.to_string()))?;
     let columns: Columns =
         postcard::from_bytes(&plain).map_err(|error| FrameError::Body(error.to_string()))?;
     let commits = columns.into_commits(&header)?;
@@ -245,30 +239,4 @@ fn take_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 
 const fn check_limit(what: &'static str, found: usize, limit: usize) -> Result<(), FrameError> {
     if found > limit { Err(FrameError::TooLarge { what, found, limit }) } else { Ok(()) }
-}
-
-fn compress(plain: &[u8]) -> std::io::Result<Vec<u8>> {
-    COMPRESSOR.with_borrow_mut(|slot| {
-        let compressor = match slot {
-            Some(compressor) => compressor,
-            None => slot.insert(zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?),
-        };
-        compressor.compress(plain)
-    })
-}
-
-/// Decompresses into a buffer of exactly the declared size, so that a bomb runs into its end.
-fn decompress(body: &[u8], plain_bytes: usize) -> Result<Vec<u8>, FrameError> {
-    let failed = |error: std::io::Error| FrameError::Compression(error.to_string());
-    let plain = DECOMPRESSOR.with_borrow_mut(|slot| {
-        let decompressor = match slot {
-            Some(decompressor) => decompressor,
-            None => slot.insert(zstd::bulk::Decompressor::new().map_err(failed)?),
-        };
-        decompressor.decompress(body, plain_bytes).map_err(failed)
-    })?;
-    if plain.len() != plain_bytes {
-        return Err(FrameError::Compression(format!("{} bytes instead of {plain_bytes}", plain.len())));
-    }
-    Ok(plain)
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::FrameError;
 use super::blocks::Plain;
 use super::decimal::{self, RAW};
+use super::limited;
 use crate::batch::{BatchHeader, Commit};
 use crate::id::CommitNumber;
 use crate::reading::{MAX_TEXT_BYTES, Reading, Series, TimestampMicros, Value};
@@ -28,10 +29,13 @@ const TEXT: u8 = 2;
 #[derive(Debug, Default, PartialEq, Deserialize)]
 pub(super) struct Columns<'a> {
     /// The dictionary, in order of first use: the type of each series.
+    #[serde(deserialize_with = "limited::column")]
     types: Vec<Cow<'a, str>>,
     /// The source of each series.
+    #[serde(deserialize_with = "limited::column")]
     sources: Vec<Cow<'a, str>>,
     /// The labels of each series.
+    #[serde(deserialize_with = "limited::column")]
     labels: Vec<Cow<'a, BTreeMap<String, String>>>,
     /// For each series its decimal scale, or 255 where its numbers are raw bits.
     scales: Vec<u8>,
@@ -42,20 +46,25 @@ pub(super) struct Columns<'a> {
     /// The first reading's time in units.
     first_time: i64,
     /// For each reading: its dictionary index minus the one before, minus 1, modulo the dictionary's length.
+    #[serde(deserialize_with = "limited::column")]
     series_steps: Vec<u32>,
     /// For each reading 0 number, 1 boolean, 2 text; empty when all are numbers.
     kinds: Vec<u8>,
     /// For each reading: its time minus the one before (the first: minus itself), in units.
+    #[serde(deserialize_with = "limited::column")]
     time_deltas: Vec<i64>,
     /// The first scaled number of each series that has any, in order of arrival: they are large, deltas are not.
+    #[serde(deserialize_with = "limited::column")]
     first_decimals: Vec<i64>,
     /// Further scaled numbers minus the one before in their series, in order of arrival.
+    #[serde(deserialize_with = "limited::column")]
     decimals: Vec<i64>,
     /// Raw numbers, XOR the one before in their series, in eight planes: first all top bytes, then the next.
     raw_planes: Vec<u8>,
     /// Booleans in order of arrival.
     booleans: Vec<bool>,
     /// Texts in order of arrival.
+    #[serde(deserialize_with = "limited::column")]
     texts: Vec<Cow<'a, str>>,
 }
 

@@ -17,6 +17,7 @@
 mod blocks;
 mod columns;
 mod decimal;
+mod limited;
 
 use crate::answer::MAX_FRAME_BYTES;
 use crate::batch::{Batch, BatchHeader};

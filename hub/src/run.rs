@@ -145,7 +145,7 @@ fn start_processors(
         store: store.clone(),
         pending: Arc::clone(pending),
         telemetry: Arc::clone(telemetry),
-        options: processor_options(&settings.processor),
+        options: processor_options(&settings),
     };
     let start = |partition| tokio::spawn(processor::run(context.clone(), partition, is_stopping.clone()));
     Partition::all().into_iter().map(start).collect()
@@ -198,9 +198,9 @@ const fn ingest_limits(settings: &IngestSettings) -> IngestLimits {
     IngestLimits { max_pending_readings: settings.max_pending_readings, max_lag: settings.max_lag }
 }
 
-const fn processor_options(settings: &ProcessorSettings) -> ProcessorOptions {
-    let ProcessorSettings { lease, group_readings, ledger_grace } = *settings;
-    ProcessorOptions { lease, group_readings, ledger_grace }
+fn processor_options(settings: &Settings) -> ProcessorOptions {
+    let ProcessorSettings { lease, group_readings, ledger_grace } = settings.processor;
+    ProcessorOptions { lease, group_readings, ledger_grace, retention: retention(&settings.retention) }
 }
 
 const fn live_options(settings: &LiveSettings) -> LiveOptions {

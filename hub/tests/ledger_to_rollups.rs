@@ -44,8 +44,7 @@ impl World {
         let mut settings = Settings::default().mongodb.managed;
         settings.data_dir = directory.path().join("mongo");
         let mongod = ManagedMongod::start(&settings).await.expect("mongod starts");
-        let client = Client::with_uri_str(mongod.uri()).await.expect("connects");
-        let store = Store::open(client, "test", &retention()).await.expect("opens");
+        let store = open(&mongod).await;
         Self { mongod, store, _directory: directory }
     }
 
@@ -54,15 +53,17 @@ impl World {
         Ingest::start(self.store.clone(), Arc::clone(pending), limits)
     }
 
-    fn process(&self, pending: &Arc<Pending>) -> Running {
+    /// Starts a processor with connections of its own, as another hub's would be.
+    async fn process(&self, pending: &Arc<Pending>) -> Running {
         let context = Context {
-            store: self.store.clone(),
+            store: open(&self.mongod).await,
             pending: Arc::clone(pending),
             telemetry: Arc::new(Telemetry::default()),
             options: ProcessorOptions {
                 lease: Duration::from_secs(2),
                 group_readings: 20_000,
                 ledger_grace: Duration::from_secs(3600),
+                retention: retention(),
             },
         };
         let (stop, stopped) = watch::channel(false);
@@ -145,6 +146,11 @@ impl Running {
     }
 }
 
+async fn open(mongod: &ManagedMongod) -> Store {
+    let client = Client::with_uri_str(mongod.uri()).await.expect("connects");
+    Store::open(client, "test", &retention()).await.expect("opens")
+}
+
 fn retention() -> Retention {
     let days = |days: u64| Duration::from_secs(days * 86_400);
     Retention { raw: days(30), minutes: days(7), hours: days(90), days: days(1825) }
@@ -185,7 +191,7 @@ async fn repeated_and_overlapping_frames_count_once() {
     let world = World::new().await;
     let pending = Arc::new(Pending::default());
     let ingest = world.ingest(&pending);
-    let running = world.process(&pending);
+    let running = world.process(&pending).await;
     let have = |through| vec![FrameAnswer::Have { have_through: CommitNumber(through) }];
 
     let send = async |batch: &Batch| ingest.frames(&agent(), vec![sealed(batch)]).await.expect("answers");
@@ -213,7 +219,7 @@ async fn an_overlap_inside_the_ledger_is_skipped_by_the_watermark() {
         let header = frame::read_header(&frame).expect("reads");
         batches::insert(&world.store, vec![batches::LedgerEntry::of_frame(&header, frame)]).await;
     }
-    let running = world.process(&Arc::default());
+    let running = world.process(&Arc::default()).await;
     world.until_applied().await;
     assert_eq!(world.recount().await, 150);
     let watermark = progress::watermark(&world.store, &agent(), Epoch(2)).await.expect("reads");
@@ -250,7 +256,7 @@ async fn a_successor_inserts_only_what_its_predecessor_did_not() {
     });
     events::insert(&world.store, partly.collect()).await.expect("inserts");
 
-    let running = world.process(&Arc::default());
+    let running = world.process(&Arc::default()).await;
     world.until_applied().await;
     assert_eq!(world.recount().await, 200);
     running.stop().await;
@@ -280,7 +286,7 @@ async fn readings_a_day_late_correct_their_minute_hour_and_day() {
     let world = World::new().await;
     let pending = Arc::new(Pending::default());
     let ingest = world.ingest(&pending);
-    let running = world.process(&pending);
+    let running = world.process(&pending).await;
     let mut late = batch(4, 11, 10, 2);
     late.commits
         .iter_mut()
@@ -297,7 +303,7 @@ async fn readings_a_day_late_correct_their_minute_hour_and_day() {
         .for_each(|reading| reading.time.0 -= 86_400_000_000);
     running.stop().await;
     // A new leader with nothing in memory loads the old buckets.
-    let running = world.process(&pending);
+    let running = world.process(&pending).await;
     ingest.frames(&agent(), vec![sealed(&more)]).await.expect("answers");
     world.until_applied().await;
     assert_eq!(world.recount().await, 300);
@@ -310,7 +316,7 @@ async fn a_successor_completes_hours_and_days_that_were_not_written() {
     let world = World::new().await;
     let pending = Arc::new(Pending::default());
     let ingest = world.ingest(&pending);
-    let running = world.process(&pending);
+    let running = world.process(&pending).await;
     ingest.frames(&agent(), vec![sealed(&batch(5, 1, 10, 3))]).await.expect("answers");
     world.until_applied().await;
     // The second batch overlaps the first in the ledger, and the leader dies with its minutes alone written.
@@ -327,9 +333,35 @@ async fn a_successor_completes_hours_and_days_that_were_not_written() {
     assert_eq!(deferred.len(), 1, "the leader lived to write them: {deferred:?}");
     assert_eq!(deferred[0].after, CommitNumber(10), "commits of the first batch would count twice");
 
-    let running = world.process(&pending);
+    let running = world.process(&pending).await;
     world.until_applied().await;
     assert_eq!(world.recount().await, 150);
     running.stop().await;
+    world.mongod.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rollups_past_their_retention_are_deleted_and_no_others() {
+    let world = World::new().await;
+    let pending = Arc::new(Pending::default());
+    let ingest = world.ingest(&pending);
+    let running = world.process(&pending).await;
+    let mut old = batch(6, 1, 10, 2);
+    let readings = old.commits.iter_mut().flat_map(|commit| &mut commit.readings);
+    readings.for_each(|reading| reading.time.0 -= 20 * 86_400_000_000);
+    ingest.frames(&agent(), vec![sealed(&old), sealed(&batch(6, 11, 10, 2))]).await.expect("answers");
+    world.until_applied().await;
+    running.stop().await;
+    let kept = async |granularity: Granularity| {
+        let of_it = doc! { "granularity": granularity.as_str() };
+        world.store.collection(rollups::COLLECTION).count_documents(of_it).await.expect("counts")
+    };
+    let (minutes, hours, days) =
+        (kept(Granularity::Minute).await, kept(Granularity::Hour).await, kept(Granularity::Day).await);
+    // Ten readings a commit, a second apart: what is left of the minutes is what the newer batch made.
+    let deleted = rollups::expire(&world.store, &retention(), TimestampMicros::now()).await.expect("deletes");
+    assert!(deleted > 0 && deleted < minutes, "{deleted} of {minutes}");
+    assert_eq!(kept(Granularity::Minute).await, minutes - deleted);
+    assert_eq!((kept(Granularity::Hour).await, kept(Granularity::Day).await), (hours, days));
     world.mongod.stop().await;
 }

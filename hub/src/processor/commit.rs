@@ -36,7 +36,13 @@ pub(super) struct Commit {
 
 impl Commit {
     /// Works until the second stage ends; then brings last values, hours and days forward.
-    pub(super) async fn run(mut self, mut groups: mpsc::Receiver<Group>) -> Result<(), SessionError> {
+    pub(super) async fn run(mut self, groups: mpsc::Receiver<Group>) -> Result<(), SessionError> {
+        let outcome = self.work(groups).await;
+        let ended = self.transactions.end().await;
+        outcome.and(ended)
+    }
+
+    async fn work(&mut self, mut groups: mpsc::Receiver<Group>) -> Result<(), SessionError> {
         let mut noted = Instant::now();
         loop {
             // Cancel-safe: a group that is not received stays in the channel.

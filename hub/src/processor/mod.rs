@@ -26,15 +26,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use penstock_shared::backoff::Backoff;
+use penstock_shared::reading::TimestampMicros;
 use tokio::sync::watch;
 
 use crate::ingest::Pending;
 use crate::rollup::Partition;
 use crate::store::lease::{self, LeaseEpoch};
-use crate::store::{Store, StoreError, batches, progress};
+use crate::store::{Retention, Store, StoreError, batches, progress, rollups};
 use crate::telemetry::Telemetry;
 
-/// How often applied batches past their grace are deleted.
+/// How often applied batches past their grace, and rollups past their retention, are deleted.
 const CLEANING_INTERVAL: Duration = Duration::from_secs(60);
 const RETRY_BASE: Duration = Duration::from_millis(200);
 const RETRY_CAP: Duration = Duration::from_secs(5);
@@ -48,6 +49,8 @@ pub struct ProcessorOptions {
     pub group_readings: u32,
     /// How long applied batches stay in the ledger.
     pub ledger_grace: Duration,
+    /// How long rollups are kept.
+    pub retention: Retention,
 }
 
 /// What every part of the processor works with.
@@ -81,7 +84,7 @@ enum SessionError {
 
 /// Processes one partition until told to stop: takes the lease whenever it is free, and works while it holds it.
 pub async fn run(context: Context, partition: Partition, mut shutdown: watch::Receiver<bool>) {
-    let cleaning = tokio::spawn(clean_ledger(context.clone(), shutdown.clone()));
+    let cleaning = tokio::spawn(clean(context.clone(), shutdown.clone()));
     let mut backoff = Backoff::new(RETRY_BASE, RETRY_CAP);
     while !*shutdown.borrow() {
         let delay = match take_lease(&context, partition).await {
@@ -112,7 +115,7 @@ pub async fn run(context: Context, partition: Partition, mut shutdown: watch::Re
         }
     }
     if let Err(error) = cleaning.await {
-        tracing::error!(%error, "ledger cleaning failed");
+        tracing::error!(%error, "cleaning failed");
     }
 }
 
@@ -128,7 +131,7 @@ async fn take_lease(
     Ok(taken.map(|epoch| (epoch, clock)))
 }
 
-async fn clean_ledger(context: Context, mut shutdown: watch::Receiver<bool>) {
+async fn clean(context: Context, mut shutdown: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(CLEANING_INTERVAL) => {}
@@ -136,15 +139,18 @@ async fn clean_ledger(context: Context, mut shutdown: watch::Receiver<bool>) {
         }
         match clean_once(&context).await {
             Ok(0) => {}
-            Ok(deleted) => tracing::debug!(deleted, "applied batches cleaned from the ledger"),
-            Err(error) => tracing::warn!(%error, "ledger not cleaned"),
+            Ok(deleted) => tracing::debug!(deleted, "applied batches and expired rollups deleted"),
+            Err(error) => tracing::warn!(%error, "ledger and rollups not cleaned"),
         }
     }
 }
 
-/// Deletes applied batches past their grace, but for those that the hours and days still wait for.
+/// Deletes rollups past their retention, and applied batches past their grace, but for those that the hours and days
+/// still wait for.
 async fn clean_once(context: &Context) -> Result<u64, StoreError> {
     let deferred = progress::deferred(&context.store, None).await?;
     let keep: Vec<_> = deferred.into_iter().map(|batch| batch.id).collect();
-    batches::clean(&context.store, context.options.ledger_grace, &keep).await
+    let cleaned = batches::clean(&context.store, context.options.ledger_grace, &keep).await?;
+    let expired = rollups::expire(&context.store, &context.options.retention, TimestampMicros::now()).await?;
+    Ok(cleaned + expired)
 }

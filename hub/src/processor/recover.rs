@@ -32,7 +32,9 @@ pub(super) async fn read_back(context: &Context, batch_ids: &[String]) -> Result
         let times =
             readings().map(|reading| reading.time).min().zip(readings().map(|reading| reading.time).max());
         if let (Some((first, last)), Some((from, to))) = (ids, times) {
-            let present = events::present(&context.store, &batch.agent, first..=last, from..=to).await?;
+            let sources: HashSet<_> = readings().map(|reading| reading.series.source.as_str()).collect();
+            let sources: Vec<_> = sources.into_iter().collect();
+            let present = events::present(&context.store, &sources, first..=last, from..=to).await?;
             in_doubt.present.extend(present);
         }
     }

@@ -110,6 +110,14 @@ impl Transactions {
         }
     }
 
+    /// Ends what may still be open, so that no successor has to.
+    pub(super) async fn end(mut self) -> Result<(), SessionError> {
+        // Without an open transaction this says so, which is as good.
+        drop(self.session.abort_transaction().await);
+        lease::forget_session(&self.context.store, self.partition, self.lease).await?;
+        Ok(())
+    }
+
     async fn attempt(&mut self, updates: &Updates) -> Result<(), SessionError> {
         let doing = StoreError::doing("committing a group");
         let options = TransactionOptions::builder()

@@ -1,6 +1,7 @@
 //! Names a rollup bucket. Built and parsed here and nowhere else.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use penstock_shared::id::AgentId;
@@ -46,16 +47,26 @@ pub struct RollupKey {
 #[error("not a rollup key: {0:?}")]
 pub struct InvalidKey(pub String);
 
-const LETTERS: [(char, Granularity); 3] =
-    [('m', Granularity::Minute), ('h', Granularity::Hour), ('d', Granularity::Day)];
+const fn letter_of(granularity: Granularity) -> char {
+    match granularity {
+        Granularity::Minute => 'm',
+        Granularity::Hour => 'h',
+        Granularity::Day => 'd',
+    }
+}
+
+impl RollupKey {
+    /// Returns the range of texts that holds all buckets of a granularity that start before a moment, and no others.
+    #[must_use]
+    pub fn ids_before(granularity: Granularity, millis: i64) -> Range<String> {
+        let letter = letter_of(granularity);
+        format!("{letter}|")..format!("{letter}|{millis:014}")
+    }
+}
 
 impl fmt::Display for RollupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letter = match self.granularity {
-            Granularity::Minute => 'm',
-            Granularity::Hour => 'h',
-            Granularity::Day => 'd',
-        };
+        let letter = letter_of(self.granularity);
         write!(f, "{letter}|{:014}|{}|{}", self.bucket_millis, self.partition.0, self.event_type)?;
         match &self.source {
             Some(source) => write!(f, "@{source}"),
@@ -70,7 +81,8 @@ impl FromStr for RollupKey {
         let parse = || {
             let mut parts = text.splitn(4, '|');
             let letter = parts.next()?;
-            let (_, granularity) = LETTERS.into_iter().find(|(known, _)| letter == known.to_string())?;
+            let granularity =
+                Granularity::ALL.into_iter().find(|known| letter == letter_of(*known).to_string())?;
             let bucket_millis = parts.next()?.parse().ok()?;
             let partition = Partition(parts.next()?.parse().ok()?);
             let what = parts.next()?;
@@ -106,5 +118,20 @@ mod tests {
     fn a_type_with_a_bar_still_reads_back() {
         let key: RollupKey = "m|01790000000000|0|a|b@gw".parse().expect("parses");
         assert_eq!((key.event_type.as_str(), key.source.as_deref()), ("a|b", Some("gw")));
+    }
+
+    #[test]
+    fn the_ids_before_a_moment_are_of_one_granularity_and_start_earlier() {
+        let id = |granularity, bucket_millis| {
+            let event_type = "flow".to_owned();
+            RollupKey { granularity, bucket_millis, partition: Partition(0), event_type, source: None }
+                .to_string()
+        };
+        let before = RollupKey::ids_before(Granularity::Hour, 7_200_000);
+        assert!(before.contains(&id(Granularity::Hour, 3_600_000)));
+        assert!(before.contains(&id(Granularity::Hour, 0)));
+        assert!(!before.contains(&id(Granularity::Hour, 7_200_000)));
+        assert!(!before.contains(&id(Granularity::Day, 0)));
+        assert!(!before.contains(&id(Granularity::Minute, 0)));
     }
 }

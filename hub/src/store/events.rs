@@ -135,6 +135,7 @@ pub(super) async fn create(store: &Store, keep: Duration) -> Result<(), StoreErr
         .run_command(doc! { "collMod": COLLECTION, "expireAfterSeconds": keep.as_secs() as i64 })
         .await
         .map_err(StoreError::doing("setting the retention of events_ts"))?;
+    // Each insert moves a bucket's newest time, and with it its key in each of these: no more than queries need.
     let indexes = [
         ("type_time", doc! { "metadata.eventType": 1, "timestamp": -1 }, doc! {}),
         (
@@ -142,8 +143,11 @@ pub(super) async fn create(store: &Store, keep: Duration) -> Result<(), StoreErr
             doc! { "metadata.source": 1, "metadata.eventType": 1, "timestamp": -1 },
             doc! {},
         ),
-        ("user_time", doc! { "userId": 1, "timestamp": -1 }, doc! {}),
-        ("agent_time", doc! { "metadata.agent": 1, "timestamp": -1 }, doc! {}),
+        (
+            "user_time",
+            doc! { "userId": 1, "timestamp": -1 },
+            doc! { "partialFilterExpression": { "userId": { "$exists": true } } },
+        ),
     ];
     for index in indexes {
         let name = index.0;
@@ -174,19 +178,19 @@ pub async fn insert(store: &Store, documents: Vec<RawDocumentBuf>) -> Result<(),
     Ok(())
 }
 
-/// Returns which readings of an agent's commits stand in the store, between two moments.
+/// Returns which readings of some sources, within a range of commits, stand in the store, between two moments.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn present(
     store: &Store,
-    agent: &AgentId,
+    sources: &[&str],
     ids: std::ops::RangeInclusive<ReadingId>,
     times: std::ops::RangeInclusive<TimestampMicros>,
 ) -> Result<HashSet<ReadingId>, StoreError> {
     let doing = StoreError::doing("reading back from events_ts");
     let filter = doc! {
-        "metadata.agent": agent.as_str(),
+        "metadata.source": { "$in": sources },
         "timestamp": {
             "$gte": DateTime::from_millis(times.start().millis()),
             "$lte": DateTime::from_millis(times.end().millis()),

@@ -83,6 +83,27 @@ pub async fn note_session(
     Ok(())
 }
 
+/// Forgets the session once its last transaction is over: the driver uses it for other things from then on.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn forget_session(
+    store: &Store,
+    partition: Partition,
+    epoch: LeaseEpoch,
+) -> Result<(), StoreError> {
+    store
+        .collection(COLLECTION)
+        .update_one(
+            doc! { "_id": lease_id(partition), "epoch": epoch.0 },
+            doc! { "$unset": { "session": "" } },
+        )
+        .write_concern(majority())
+        .await
+        .map_err(StoreError::doing("forgetting the session"))?;
+    Ok(())
+}
+
 /// Ends the session of a holder whose lease has expired. A transaction that a killed hub left open would otherwise
 /// hold the lease document, and with it every successor, for MongoDB's limit of 60 s.
 ///

@@ -15,6 +15,7 @@ use std::time::Duration;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection, Database};
+use penstock_shared::metrics::Granularity;
 
 /// An error from the database, with what was being done.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,18 @@ pub struct Retention {
     pub days: Duration,
 }
 
+impl Retention {
+    /// Returns how long rollups of a granularity are kept.
+    #[must_use]
+    pub const fn of(&self, granularity: Granularity) -> Duration {
+        match granularity {
+            Granularity::Minute => self.minutes,
+            Granularity::Hour => self.hours,
+            Granularity::Day => self.days,
+        }
+    }
+}
+
 /// The database with its collections and indexes made.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -84,7 +97,7 @@ impl Store {
         let store = Self { database: client.database(database), client };
         events::create(&store, retention.raw).await?;
         batches::create(&store).await?;
-        rollups::create(&store, retention).await?;
+        rollups::create(&store).await?;
         series::create(&store).await?;
         changes::create(&store).await?;
         Ok(store)

@@ -26,34 +26,30 @@ pub struct StoredRollup {
     pub revision: i64,
 }
 
-pub(super) async fn create(store: &Store, retention: &Retention) -> Result<(), StoreError> {
+/// Two indexes and no more: each write in a transaction has MongoDB look up the state of every index anew, which cost
+/// as much as the writes themselves. `_id` is unique and sorts by granularity and start.
+pub(super) async fn create(store: &Store) -> Result<(), StoreError> {
     let series = doc! { "type": 1, "source": 1, "granularity": 1, "bucket": 1, "partition": 1 };
-    let indexes = [
-        ("series_bucket", series, doc! { "unique": true }),
-        ("granularity_bucket", doc! { "granularity": 1, "bucket": 1 }, doc! {}),
-    ];
-    store.create_indexes(COLLECTION, &indexes).await?;
-    for (granularity, name, keep) in [
-        (Granularity::Minute, "keep_minutes", retention.minutes),
-        (Granularity::Hour, "keep_hours", retention.hours),
-        (Granularity::Day, "keep_days", retention.days),
-    ] {
-        let seconds = keep.as_secs() as i64 + granularity.millis() / 1000;
-        let only = doc! { "granularity": granularity.as_str() };
-        let options = doc! { "expireAfterSeconds": seconds, "partialFilterExpression": only };
-        let created = store.create_indexes(COLLECTION, &[(name, doc! { "bucket": 1 }, options)]).await;
-        if created.is_err() {
-            // It exists with another retention: change that in place.
-            store
-                .database()
-                .run_command(doc! {
-                    "collMod": COLLECTION, "index": { "name": name, "expireAfterSeconds": seconds },
-                })
-                .await
-                .map_err(StoreError::doing("setting the retention of rollups"))?;
-        }
+    store.create_indexes(COLLECTION, &[("type_source_bucket", series, doc! {})]).await
+}
+
+/// Deletes buckets that ended longer ago than they are kept; returns how many.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn expire(store: &Store, retention: &Retention, now: TimestampMicros) -> Result<u64, StoreError> {
+    let mut deleted = 0;
+    for granularity in Granularity::ALL {
+        let keep = retention.of(granularity).as_millis() as i64 + granularity.millis();
+        let expired = RollupKey::ids_before(granularity, now.millis() - keep);
+        let outcome = store
+            .collection(COLLECTION)
+            .delete_many(doc! { "_id": { "$gte": expired.start, "$lt": expired.end } })
+            .await
+            .map_err(StoreError::doing("deleting expired rollups"))?;
+        deleted += outcome.deleted_count;
     }
-    Ok(())
+    Ok(deleted)
 }
 
 /// Returns the document that replaces a bucket's. Raw, since a group writes thousands of them.

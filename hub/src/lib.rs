@@ -20,6 +20,8 @@ pub mod access;
 
 pub mod ingest;
 
+mod unpack;
+
 pub mod processor;
 
 pub mod rollup;

@@ -145,7 +145,7 @@ fn start_processors(
         store: store.clone(),
         pending: Arc::clone(pending),
         telemetry: Arc::clone(telemetry),
-        options: processor_options(&settings),
+        options: processor_options(settings),
     };
     let start = |partition| tokio::spawn(processor::run(context.clone(), partition, is_stopping.clone()));
     Partition::all().into_iter().map(start).collect()

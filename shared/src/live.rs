@@ -120,7 +120,7 @@ pub struct LiveBucket {
 }
 
 /// What the hub says. `snapshot` comes first on every subscription; nothing between it and the updates is missed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum ServerMessage {
     /// The recent state of a channel: buckets (`metrics`), readings (`events`), windows, agents or alerts.

@@ -254,8 +254,5 @@ async fn validate(agent: &AgentId, frame: Vec<u8>) -> Result<(Vec<u8>, BatchHead
     if header.agent != *agent {
         return Err(format!("the frame is of agent {}, the token of {agent}", header.agent));
     }
-    if agent.as_str().starts_with(application::APPLICATION_PREFIX) {
-        return Err(format!("ids that begin with {:?} are of applications", application::APPLICATION_PREFIX));
-    }
     Ok((frame, header))
 }

@@ -11,11 +11,9 @@ use tokio::sync::watch::Receiver;
 use super::dirty::Changes;
 use super::outbox::Update;
 use super::{Live, fan_out, shape, snapshot};
-use crate::ingest::application;
 use crate::rollup::{Partition, RollupKey};
-use crate::store::batches::{LedgerEntry, Payload};
-use crate::store::events::{ReadingId, StoredReading};
 use crate::store::{StoreError, batches, rollups};
+use crate::unpack::{self, UnpackedBatch};
 
 /// Pushes until told to stop. The first change after a quiet time goes out at once; then at most one push every
 /// `coalesce`.
@@ -86,8 +84,8 @@ async fn push_buckets(live: &Live, changed: Vec<RollupKey>) -> Result<(), StoreE
 async fn push_events(live: &Live, batch_ids: &[String]) -> Result<(), StoreError> {
     let mut watched: HashMap<String, bool> = HashMap::new();
     for entry in batches::by_ids(&live.store, batch_ids).await? {
-        let agent = entry.agent.clone();
-        for reading in readings_of(&entry) {
+        let UnpackedBatch { agent, commits, .. } = unpack::unpack(entry);
+        for reading in commits.into_iter().flat_map(|commit| commit.readings) {
             let event_type = &reading.series.event_type;
             let channel = Channel::Events(event_type.clone());
             let is_watched =
@@ -104,26 +102,6 @@ async fn push_events(live: &Live, batch_ids: &[String]) -> Result<(), StoreError
         }
     }
     Ok(())
-}
-
-fn readings_of(entry: &LedgerEntry) -> Vec<StoredReading> {
-    match &entry.payload {
-        Payload::Application(bytes) => application::unpack(entry, bytes).unwrap_or_default(),
-        Payload::Frame(bytes) => {
-            let Ok(batch) = penstock_shared::frame::open(bytes) else { return Vec::new() };
-            let of_commit = |commit: penstock_shared::batch::Commit| {
-                let number = commit.number;
-                (0..).zip(commit.readings).map(move |(index, reading)| StoredReading {
-                    id: ReadingId::new(entry.epoch, number, index),
-                    series: reading.series,
-                    time: reading.time,
-                    value: reading.value,
-                    extra: None,
-                })
-            };
-            batch.commits.into_iter().flat_map(of_commit).collect()
-        }
-    }
 }
 
 async fn push_agents(live: &Live, agents: std::collections::BTreeSet<String>) {

@@ -8,7 +8,6 @@ use tokio::sync::{mpsc, watch};
 
 use super::group::{self, Group, JudgedBatch};
 use super::recover::InDoubt;
-use super::unpack;
 use super::watermarks::{Verdict, Watermarks};
 use super::{Context, SessionError};
 use crate::rollup::Partition;
@@ -16,6 +15,7 @@ use crate::store::batches::{self, LedgerEntry};
 use crate::store::events::ReadingId;
 use crate::store::lease::LeaseEpoch;
 use crate::store::progress;
+use crate::unpack;
 
 /// Entries in one group at most: their ids stand in the intent.
 const MAX_ENTRIES: i64 = 2_000;

@@ -8,11 +8,11 @@ use penstock_shared::id::{AgentId, CommitNumber, Epoch};
 use penstock_shared::metrics::Granularity;
 use penstock_shared::reading::{Series, TimestampMicros, Value};
 
-use super::unpack::UnpackedBatch;
 use crate::rollup::Rollup;
 use crate::store::events::{self, ReadingId, StoredReading};
 use crate::store::progress::{DeferredBatch, Watermark};
 use crate::store::series::LastValue;
+use crate::unpack::UnpackedBatch;
 
 /// A batch with what its epoch's watermark says of it.
 pub(super) struct JudgedBatch {
@@ -137,7 +137,7 @@ fn add_series(group: &mut Group, rows: SeriesRows, present: &HashSet<ReadingId>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::processor::unpack::UnpackedCommit;
+    use crate::unpack::UnpackedCommit;
 
     fn batch(first: u64, commits: &[&[f64]]) -> UnpackedBatch {
         let series = Arc::new(Series::new("flow", "gw1/pump").expect("valid"));

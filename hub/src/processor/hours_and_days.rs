@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::buckets::OpenBuckets;
 use super::group::{self, JudgedBatch};
-use super::{Context, SessionError, unpack};
+use super::{Context, SessionError};
 use crate::rollup::Partition;
 use crate::store::progress::{self, DeferredBatch};
 use crate::store::{StoreError, batches};
+use crate::unpack;
 
 /// How long hours and days may stay behind the minutes under load.
 const LONGEST: Duration = Duration::from_secs(1);

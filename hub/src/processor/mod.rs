@@ -19,7 +19,6 @@ mod lease_clock;
 mod recover;
 mod session;
 mod transaction;
-mod unpack;
 mod watermarks;
 
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::unpack;
 use super::{Context, SessionError};
 use crate::store::batches::{self, LedgerEntry};
 use crate::store::events::{self, ReadingId};
+use crate::unpack;
 
 /// What the predecessor left in doubt.
 #[derive(Debug, Default)]

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use penstock_shared::id::{AgentId, CommitNumber, Epoch};
 
-use super::unpack::UnpackedBatch;
 use crate::store::progress::{self, Watermark};
 use crate::store::{Store, StoreError};
+use crate::unpack::UnpackedBatch;
 
 /// Epochs remembered at once; beyond, all are forgotten and read again.
 const MAX_REMEMBERED: usize = 50_000;

@@ -10,37 +10,37 @@ use crate::store::batches::{LedgerEntry, Payload};
 use crate::store::events::{ReadingId, StoredReading};
 
 /// One commit with identified readings.
-pub(super) struct UnpackedCommit {
-    pub(super) number: CommitNumber,
-    pub(super) readings: Vec<StoredReading>,
+pub(crate) struct UnpackedCommit {
+    pub(crate) number: CommitNumber,
+    pub(crate) readings: Vec<StoredReading>,
 }
 
 /// A batch, unpacked.
-pub(super) struct UnpackedBatch {
-    pub(super) id: String,
-    pub(super) agent: AgentId,
-    pub(super) epoch: Epoch,
-    pub(super) first: CommitNumber,
-    pub(super) last: CommitNumber,
-    pub(super) gaps: Vec<Gap>,
-    pub(super) received_at: TimestampMicros,
-    pub(super) commits: Vec<UnpackedCommit>,
+pub(crate) struct UnpackedBatch {
+    pub(crate) id: String,
+    pub(crate) agent: AgentId,
+    pub(crate) epoch: Epoch,
+    pub(crate) first: CommitNumber,
+    pub(crate) last: CommitNumber,
+    pub(crate) gaps: Vec<Gap>,
+    pub(crate) received_at: TimestampMicros,
+    pub(crate) commits: Vec<UnpackedCommit>,
     /// Whether a watermark orders its epoch; an application's request is an epoch of a single batch.
-    pub(super) ordered: bool,
+    pub(crate) ordered: bool,
     /// Why it cannot be unpacked; then there are no commits.
-    pub(super) poison: Option<String>,
-    pub(super) declared_readings: u32,
+    pub(crate) poison: Option<String>,
+    pub(crate) declared_readings: u32,
 }
 
 impl UnpackedBatch {
     /// Returns the commit before everything that this batch carries or declares missing.
-    pub(super) fn follows(&self) -> CommitNumber {
+    pub(crate) fn follows(&self) -> CommitNumber {
         self.gaps.first().map_or(self.first, |gap| gap.first).previous()
     }
 }
 
 /// Unpacks an entry. One that cannot be unpacked is set aside by the caller, so that it does not block the rest.
-pub(super) fn unpack(entry: LedgerEntry) -> UnpackedBatch {
+pub(crate) fn unpack(entry: LedgerEntry) -> UnpackedBatch {
     let mut batch = UnpackedBatch {
         id: entry.id.clone(),
         agent: entry.agent.clone(),

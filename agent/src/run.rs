@@ -19,7 +19,7 @@ use crate::buffer::{Buffer, BufferError};
 use crate::committer::{self, CommitHandle};
 use crate::config::Settings;
 use crate::forward::{ForwardError, Forwarder};
-use crate::source::mqtt_client::MqttClient;
+use crate::source::mqtt_client;
 use crate::source::mqtt_listener::{ListenerError, MqttListener};
 use crate::status::Reporter;
 use shutdown::Running;
@@ -94,18 +94,15 @@ async fn start(
     let forwarder = Forwarder::new(buffer.clone(), forward_settings.clone())?;
     let reporter = Reporter::new(buffer.clone(), forward_settings)?;
     let listener = start_listener(&settings, &commits).await?;
-    let clients = settings
-        .mqtt_clients
-        .iter()
-        .map(|client| {
-            let intake = wiring::client_intake(&settings, client, &commits);
-            MqttClient::start(client.clone(), &settings.agent.id, intake)
-        })
-        .collect();
+    let clients = settings.mqtt_clients.iter().map(|client| {
+        let intake = wiring::client_intake(&settings, client, &commits);
+        mqtt_client::start(client.clone(), &settings.agent.id, intake)
+    });
+    let sources = clients.collect();
     Ok(Running {
         buffer,
         listener,
-        clients,
+        sources,
         commits,
         committer,
         stop_sending,

@@ -10,6 +10,7 @@
 mod payload;
 mod plan;
 mod reason;
+mod samples;
 mod time;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use penstock_shared::id::AgentId;
 use penstock_shared::reading::{InvalidSeries, Reading, Series, TimestampMicros};
 
 pub use reason::Reason;
+pub use samples::{Sample, SampleDecoder, Unreadable};
 
 use crate::config::{MappingSettings, TimeUnit};
 use crate::delivery::DeadLetter;

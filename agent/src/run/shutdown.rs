@@ -10,9 +10,11 @@ use tokio::task::JoinHandle as Task;
 use super::RunError;
 use crate::buffer::Buffer;
 use crate::committer::CommitHandle;
-use crate::source::mqtt_client::MqttClient;
+use crate::source::SourceTask;
 use crate::source::mqtt_listener::MqttListener;
 
+/// How long a source has for what it took and not acknowledged yet.
+const SOURCE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long the committer has for what is queued: several flushes of a slow disk.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(20);
 /// How long the forwarder may go on emptying the buffer. What stays is safe on disk.
@@ -25,7 +27,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub(super) struct Running {
     pub(super) buffer: Buffer,
     pub(super) listener: Option<MqttListener>,
-    pub(super) clients: Vec<MqttClient>,
+    pub(super) sources: Vec<SourceTask>,
     pub(super) commits: CommitHandle,
     pub(super) committer: JoinHandle<()>,
     pub(super) stop_sending: watch::Sender<bool>,
@@ -68,8 +70,8 @@ impl Running {
             if self.listener.as_ref().is_some_and(MqttListener::has_ended) {
                 return "mqtt listener";
             }
-            if self.clients.iter().any(MqttClient::has_ended) {
-                return "mqtt client";
+            if let Some(ended) = self.sources.iter().find(|source| source.has_ended()) {
+                return ended.name();
             }
         }
     }
@@ -78,9 +80,8 @@ impl Running {
         if let Some(listener) = self.listener {
             listener.stop().await;
         }
-        for client in self.clients {
-            client.stop().await;
-        }
+        futures_util::future::join_all(self.sources.into_iter().map(|source| source.stop(SOURCE_DEADLINE)))
+            .await;
         // With the last handle gone the committer makes durable what is queued, and ends.
         drop(self.commits);
         let committer = self.committer;

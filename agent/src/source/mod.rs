@@ -7,10 +7,17 @@
 //!    └──────────── acknowledgement ◀────────────┘
 //! ```
 //!
+//! A source without topics, such as a serial port, names its values itself and holds them in an [`Outlet`] until they
+//! are on disk.
+//!
 //! This module must not know how commits are stored.
 
 mod intake;
 pub mod mqtt_client;
 pub mod mqtt_listener;
+mod outlet;
+mod task;
 
 pub use intake::Intake;
+pub use outlet::Outlet;
+pub use task::SourceTask;

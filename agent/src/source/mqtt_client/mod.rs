@@ -19,11 +19,9 @@ use std::time::{Duration, Instant};
 
 use penstock_shared::backoff::Backoff;
 use penstock_shared::id::AgentId;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::config::{ClientSettings, MqttVersion};
-use crate::source::Intake;
+use crate::source::{Intake, SourceTask};
 use link::{ConnectionEnd, Link};
 
 const BACKOFF_BASE: Duration = Duration::from_secs(1);
@@ -37,41 +35,12 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(8);
 /// Unacknowledged packet ids are distinct 16-bit numbers, so this queue cannot overflow with acknowledgements.
 const REQUEST_QUEUE: usize = u16::MAX as usize + 64;
 
-/// A client that runs.
-#[derive(Debug)]
-pub struct MqttClient {
-    task: JoinHandle<()>,
-    stop: watch::Sender<bool>,
-}
-
-impl MqttClient {
-    /// Connects, and connects again for as long as it runs.
-    #[must_use]
-    pub fn start(settings: ClientSettings, agent: &AgentId, intake: Intake) -> Self {
-        let (stop, stopping) = watch::channel(false);
-        let client_id = settings.client_id.clone().unwrap_or_else(|| format!("penstock-{agent}"));
-        let link = Link::new(settings, client_id, intake, stopping);
-        Self { task: tokio::spawn(run(link)), stop }
-    }
-
-    /// Tells whether the client's task has ended, which it does not by itself.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.task.is_finished()
-    }
-
-    /// Takes nothing more, acknowledges what is committed, and disconnects. The broker keeps the rest.
-    pub async fn stop(mut self) {
-        self.stop.send_replace(true);
-        match tokio::time::timeout(DRAIN_TIMEOUT * 2, &mut self.task).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "mqtt client task panicked"),
-            Err(_) => {
-                tracing::warn!("mqtt client did not stop in time");
-                self.task.abort();
-            }
-        }
-    }
+/// Connects to a broker, and connects again for as long as it runs. When it stops, it takes nothing more, acknowledges
+/// what is committed, and disconnects; the broker keeps the rest.
+#[must_use]
+pub fn start(settings: ClientSettings, agent: &AgentId, intake: Intake) -> SourceTask {
+    let client_id = settings.client_id.clone().unwrap_or_else(|| format!("penstock-{agent}"));
+    SourceTask::start("mqtt client", |stopping| run(Link::new(settings, client_id, intake, stopping)))
 }
 
 async fn run(mut link: Link) {

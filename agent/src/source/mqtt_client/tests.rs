@@ -92,7 +92,7 @@ impl Drop for Broker {
 }
 
 struct World {
-    client: MqttClient,
+    client: SourceTask,
     deliveries: mpsc::Receiver<Delivery>,
 }
 
@@ -105,7 +105,7 @@ impl World {
         let decoder =
             Decoder::new(&agent, true, Arc::from([])).limit_payload(settings.max_packet_bytes as usize);
         let intake = Intake::new(decoder, CommitHandle::over(queue));
-        Self { client: MqttClient::start(settings, &agent, intake), deliveries }
+        Self { client: start(settings, &agent, intake), deliveries }
     }
 
     async fn delivery(&mut self) -> Delivery {
@@ -132,7 +132,7 @@ async fn what_is_not_durable_comes_again_and_what_is_does_not(version: MqttVersi
     broker.publish("a/b", false, "7").await;
     (world.expect_number(7.0).await.done)(Err(NotCommitted::BufferFull));
     (world.expect_number(7.0).await.done)(Ok(()));
-    world.client.stop().await;
+    world.client.stop(DRAIN_TIMEOUT * 2).await;
 
     // The session stays at the broker: what comes meanwhile is kept, what was acknowledged is not.
     broker.publish("a/b", false, "8").await;
@@ -158,7 +158,7 @@ async fn a_message_that_was_never_committed_comes_again_after_a_restart() {
     broker.until_subscribed(&mut world).await;
     broker.publish("a/b", false, "7").await;
     let unfinished = world.expect_number(7.0).await;
-    world.client.task.abort();
+    world.client.abort();
     drop(unfinished);
     let mut again = World::start(&broker, |_| {});
     (again.expect_number(7.0).await.done)(Ok(()));
@@ -201,7 +201,7 @@ async fn many_messages_in_flight_are_all_acknowledged() {
     for number in 0..200 {
         (world.expect_number(f64::from(number)).await.done)(Ok(()));
     }
-    world.client.stop().await;
+    world.client.stop(DRAIN_TIMEOUT * 2).await;
     let mut again = World::start(&broker, |_| {});
     again.expect_nothing().await;
 }

@@ -12,12 +12,24 @@ use rand::{Rng, SeedableRng};
 /// How many readings a gateway under load puts into one commit.
 pub(crate) const COMMIT: usize = 50;
 const SECOND_MILLIS: i64 = 1000;
-/// How far a value walks in a step, and how far its moment strays: together about 0.8 bytes of chance a reading.
-const STEP: f64 = 0.1;
-const JITTER_MILLIS: f64 = 4.0;
+
+/// How far a value walks in a step, and how many milliseconds its moment strays.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chance {
+    pub(crate) step: f64,
+    pub(crate) jitter_millis: f64,
+}
+
+/// About 0.8 bytes of chance a reading.
+pub(crate) const USUAL: Chance = Chance { step: 0.1, jitter_millis: 4.0 };
 
 /// Makes `count` readings of sensors that each measure about once a second, the newest of now.
 pub(crate) fn readings(sensors: usize, count: usize) -> Vec<Reading> {
+    readings_with(USUAL, sensors, count)
+}
+
+/// As [`readings`], with more or less chance in them.
+pub(crate) fn readings_with(chance: Chance, sensors: usize, count: usize) -> Vec<Reading> {
     let mut dice = StdRng::seed_from_u64(7);
     let types = ["temperature", "pressure", "vibration", "power", "flow"];
     let series: Vec<_> = (0..sensors)
@@ -32,8 +44,8 @@ pub(crate) fn readings(sensors: usize, count: usize) -> Vec<Reading> {
     (0..count)
         .map(|number| {
             let sensor = number % sensors;
-            values[sensor] += dice.random_range(-STEP..STEP);
-            let jitter = dice.random_range(0.0..JITTER_MILLIS.min(gap.max(1.0)));
+            values[sensor] += dice.random_range(-chance.step..chance.step);
+            let jitter = dice.random_range(0.0..chance.jitter_millis.min(gap.max(1.0)));
             let millis = start + (gap * number as f64 + jitter) as i64;
             Reading {
                 series: Arc::clone(&series[sensor]),

@@ -109,6 +109,9 @@ fn check(argument: &ConfigArgument) -> ExitCode {
                     client.topics.join(" ")
                 );
             }
+            for serial in &settings.serials {
+                println!("✓ serial {} on {}, {} baud", serial.name, serial.port.device, serial.port.baud);
+            }
             match settings.mappings.len() {
                 0 => println!("✓ default mapping: {{source...}}/{{type}}"),
                 count => println!("✓ {count} mappings"),

@@ -19,7 +19,7 @@ use crate::buffer::{Buffer, BufferError};
 use crate::committer::{self, CommitHandle};
 use crate::config::Settings;
 use crate::forward::{ForwardError, Forwarder};
-use crate::source::mqtt_client;
+use crate::source::{mqtt_client, serial};
 use crate::source::mqtt_listener::{ListenerError, MqttListener};
 use crate::status::Reporter;
 use shutdown::Running;
@@ -98,7 +98,11 @@ async fn start(
         let intake = wiring::client_intake(&settings, client, &commits);
         mqtt_client::start(client.clone(), &settings.agent.id, intake)
     });
-    let sources = clients.collect();
+    let serials = settings.serials.iter().map(|serial| {
+        let (source, _) = serial::start(serial.clone(), wiring::serial_outlet(&settings, serial, &commits));
+        source
+    });
+    let sources = clients.chain(serials).collect();
     Ok(Running {
         buffer,
         listener,

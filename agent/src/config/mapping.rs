@@ -54,7 +54,7 @@ impl MappingSettings {
     }
 }
 
-const TIME_UNITS: [(&str, TimeUnit); 6] = [
+pub(super) const TIME_UNITS: [(&str, TimeUnit); 6] = [
     ("auto", TimeUnit::Auto),
     ("s", TimeUnit::Seconds),
     ("ms", TimeUnit::Millis),

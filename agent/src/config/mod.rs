@@ -17,6 +17,7 @@ mod mapping;
 mod pointer;
 mod quantity;
 mod section;
+pub mod serial;
 mod template;
 mod tree;
 
@@ -30,6 +31,7 @@ pub use forward::ForwardSettings;
 pub use listener::ListenerSettings;
 pub use mapping::{MappingSettings, TimeUnit};
 pub use pointer::{InvalidPointer, JsonPointer};
+pub use serial::SerialSettings;
 pub use template::{Captures, InvalidTemplate, Template, TopicTemplate};
 
 use faults::FaultLog;
@@ -56,6 +58,8 @@ pub struct Settings {
     pub mqtt_listener: ListenerSettings,
     /// Brokers to subscribe to.
     pub mqtt_clients: Vec<ClientSettings>,
+    /// Instruments on serial lines.
+    pub serials: Vec<SerialSettings>,
     /// How topics and payloads become readings; the first that matches wins, none means the default mapping.
     pub mappings: Vec<MappingSettings>,
     /// Logging.
@@ -108,6 +112,7 @@ fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> 
         forward: top.table("forward", forward::read),
         mqtt_listener: top.table("mqtt_listener", listener::read),
         mqtt_clients: top.tables("mqtt_client", client::read),
+        serials: top.tables("serial", serial::read),
         mappings: top.tables("mapping", mapping::read),
         log: top.table("log", agent::read_log),
     };

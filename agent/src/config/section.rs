@@ -96,6 +96,16 @@ impl<'a> Section<'a> {
         self.within(key, number, default, &range, &|bound| bound.to_string())
     }
 
+    /// Reads a finite number, whole or not.
+    pub(super) fn fraction(&mut self, key: &str, default: f64) -> f64 {
+        let number = self.take(key, "a finite number", |value| match value {
+            NodeValue::Integer(number) => Some(*number as f64),
+            NodeValue::Fraction(number) => Some(*number).filter(|number| number.is_finite()),
+            _ => None,
+        });
+        number.unwrap_or(default)
+    }
+
     /// Reads a size in bytes within `range`: an integer, or a text with a unit such as `"64 MiB"`.
     pub(super) fn bytes(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
         let wanted = "a number of bytes or a text such as \"64 MiB\"";

@@ -20,7 +20,7 @@ pub(super) struct Node {
 pub(super) enum NodeValue {
     Text(String),
     Integer(i64),
-    Fraction,
+    Fraction(f64),
     Flag(bool),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
@@ -31,7 +31,7 @@ impl NodeValue {
         match self {
             Self::Text(_) => "a text",
             Self::Integer(_) => "an integer",
-            Self::Fraction => "a fraction",
+            Self::Fraction(_) => "a fraction",
             Self::Flag(_) => "true or false",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
@@ -122,8 +122,10 @@ fn convert(value: &Spanned<DeValue<'_>>, origin_at: &dyn Fn(usize) -> Origin) ->
             Ok(number) => NodeValue::Integer(number),
             Err(_) => NodeValue::Text(integer.as_str().to_owned()),
         },
-        // No key takes one; it is kept as a kind so that the fault can say what stands there.
-        DeValue::Float(_) => NodeValue::Fraction,
+        DeValue::Float(float) => match float.as_str().parse() {
+            Ok(number) => NodeValue::Fraction(number),
+            Err(_) => NodeValue::Text(float.as_str().to_owned()),
+        },
         DeValue::Datetime(moment) => NodeValue::Text(moment.to_string()),
         DeValue::Array(items) => NodeValue::List(items.iter().map(|item| convert(item, origin_at)).collect()),
         DeValue::Table(table) => convert_table(table, origin_at),

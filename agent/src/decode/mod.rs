@@ -7,9 +7,11 @@
 //!
 //! Pure: no I/O, no clock, no panic whatever the bytes. This module must not know which source a message came by.
 
+pub mod frame;
 mod payload;
 mod plan;
 mod reason;
+pub mod record;
 mod samples;
 mod time;
 

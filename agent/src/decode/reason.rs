@@ -11,6 +11,14 @@ pub enum Reason {
     EmptyPayload,
     /// The payload is above the decoder's limit.
     PayloadTooLarge,
+    /// A frame's or a sentence's checksum does not hold.
+    BadChecksum,
+    /// A frame is packed wrongly, or another begins within it.
+    BadFraming,
+    /// A record does not have the shape that is configured.
+    BadRecord,
+    /// A word stands where a number or a boolean should.
+    NotANumber,
     /// The payload is not UTF-8 text.
     NotUtf8,
     /// The payload begins like JSON but is none, is nested too deeply, or has a number beyond f64.
@@ -41,6 +49,10 @@ impl Reason {
             Self::UnmappedTopic => "unmapped_topic",
             Self::EmptyPayload => "empty_payload",
             Self::PayloadTooLarge => "payload_too_large",
+            Self::BadChecksum => "bad_checksum",
+            Self::BadFraming => "bad_framing",
+            Self::BadRecord => "bad_record",
+            Self::NotANumber => "not_a_number",
             Self::NotUtf8 => "not_utf8",
             Self::BadJson => "bad_json",
             Self::ValueMissing => "value_missing",

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::buffer::{BufferSettings, FullPolicy};
 use crate::committer::{CommitHandle, CommitLimits};
-use crate::config::{ClientSettings, MappingSettings, QuotaPolicy, Settings};
-use crate::decode::Decoder;
+use crate::config::{ClientSettings, MappingSettings, QuotaPolicy, SerialSettings, Settings};
+use crate::decode::{Decoder, SampleDecoder};
 use crate::forward::ForwardSettings;
-use crate::source::Intake;
+use crate::source::{Intake, Outlet};
 
 pub(super) fn buffer_settings(settings: &Settings) -> BufferSettings {
     let chosen = &settings.buffer;
@@ -54,6 +56,17 @@ pub(super) fn decoder_maker(settings: &Settings) -> impl Fn() -> Decoder + Send 
 pub(super) fn client_intake(settings: &Settings, client: &ClientSettings, commits: &CommitHandle) -> Intake {
     let max_payload_bytes = usize::try_from(client.max_packet_bytes).unwrap_or(usize::MAX);
     Intake::new(decoder_maker(settings)().limit_payload(max_payload_bytes), commits.clone())
+}
+
+/// Returns what makes a source's own outlet once it is known what stops the source.
+pub(super) fn serial_outlet(
+    settings: &Settings,
+    serial: &SerialSettings,
+    commits: &CommitHandle,
+) -> impl FnOnce(watch::Receiver<bool>) -> Outlet + use<> {
+    let decoder = SampleDecoder::new(&settings.agent.id, settings.agent.prefix_sources, &serial.name);
+    let (origin, commits) = (format!("serial {}", serial.name), commits.clone());
+    move |stopping| Outlet::new(origin, decoder, commits, stopping)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod intake;
 pub mod mqtt_client;
 pub mod mqtt_listener;
 mod outlet;
+pub mod serial;
 mod task;
 
 pub use intake::Intake;

@@ -1,0 +1,1 @@
+//! What the operator may write of a serial line.

@@ -1,0 +1,1 @@
+//! Every framing, whole and damaged.

@@ -1,0 +1,1 @@
+//! Every format, whole and damaged.

@@ -24,11 +24,23 @@ pub enum TimeUnit {
     Rfc3339,
 }
 
+/// What a mapping's payloads are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PayloadFormat {
+    /// JSON or a bare value.
+    #[default]
+    Auto,
+    /// InfluxDB's line protocol, which names types and labels itself.
+    InfluxLine,
+}
+
 /// One rule from topic and payload to readings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MappingSettings {
     /// Which topics, and what their levels mean.
     pub topic: TopicTemplate,
+    /// Default: auto.
+    pub format: PayloadFormat,
     /// Where the one value is; empty means the whole payload, or its member `value` where it is an object. Unused when
     /// `values` has entries.
     pub value: JsonPointer,
@@ -69,6 +81,8 @@ pub(super) fn read(section: &mut Section<'_>) -> MappingSettings {
         section.fault("topic", error.to_string());
         TopicTemplate::default()
     });
+    let formats = [("auto", PayloadFormat::Auto), ("influx_line", PayloadFormat::InfluxLine)];
+    let format = section.choice("format", PayloadFormat::Auto, &formats);
     let value = section.text("value", "");
     let value = pointer(section, "value", &value).unwrap_or_default();
     let value_table: BTreeMap<String, String> = section.text_table("values");
@@ -85,10 +99,11 @@ pub(super) fn read(section: &mut Section<'_>) -> MappingSettings {
     for (name, text) in label_table {
         labels.extend(parse_template(section, "labels", &text, &topic).map(|template| (name, template)));
     }
-    if event_type.is_none() && values.is_empty() && !topic.captures("type") {
+    let names_no_type = format == PayloadFormat::Auto && !topic.captures("type");
+    if names_no_type && event_type.is_none() && values.is_empty() {
         section.fault("type", "is needed, as neither the topic has {type} nor is there a table of values");
     }
-    MappingSettings { topic, value, values, time, time_unit, event_type, source, labels }
+    MappingSettings { topic, format, value, values, time, time_unit, event_type, source, labels }
 }
 
 fn pointer(section: &mut Section<'_>, key: &str, text: &str) -> Option<JsonPointer> {

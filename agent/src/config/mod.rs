@@ -10,6 +10,7 @@
 mod agent;
 mod buffer;
 mod client;
+mod decode;
 mod faults;
 mod forward;
 mod listener;
@@ -26,10 +27,11 @@ use std::path::{Path, PathBuf};
 pub use agent::{AgentSettings, HubSettings, LogFormat, LogSettings};
 pub use buffer::{BufferSettings, QuotaPolicy};
 pub use client::{ClientSettings, MqttVersion};
+pub use decode::{DecodeSettings, Dialect};
 pub use faults::{ConfigFaults, Fault};
 pub use forward::ForwardSettings;
 pub use listener::ListenerSettings;
-pub use mapping::{MappingSettings, TimeUnit};
+pub use mapping::{MappingSettings, PayloadFormat, TimeUnit};
 pub use pointer::{InvalidPointer, JsonPointer};
 pub use serial::SerialSettings;
 pub use template::{Captures, InvalidTemplate, Template, TopicTemplate};
@@ -60,6 +62,8 @@ pub struct Settings {
     pub mqtt_clients: Vec<ClientSettings>,
     /// Instruments on serial lines.
     pub serials: Vec<SerialSettings>,
+    /// What is understood without a mapping.
+    pub decode: DecodeSettings,
     /// How topics and payloads become readings; the first that matches wins, none means the default mapping.
     pub mappings: Vec<MappingSettings>,
     /// Logging.
@@ -113,6 +117,7 @@ fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> 
         mqtt_listener: top.table("mqtt_listener", listener::read),
         mqtt_clients: top.tables("mqtt_client", client::read),
         serials: top.tables("serial", serial::read),
+        decode: top.table("decode", decode::read),
         mappings: top.tables("mapping", mapping::read),
         log: top.table("log", agent::read_log),
     };

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! topic ─▶ plan (cached): which mapping, which series ─┐
-//! payload ─▶ JSON or a bare value ─▶ values, time ─────┴▶ Decoded
+//! payload ─▶ JSON or a bare value ─▶ values, time ─────┼▶ Decoded
+//! a maker's dialect, where no mapping matches ─────────┘
 //! ```
 //!
 //! Pure: no I/O, no clock, no panic whatever the bytes. This module must not know which source a message came by.
 
+mod dialect;
 pub mod frame;
 mod payload;
 mod plan;
@@ -20,11 +22,13 @@ use std::sync::Arc;
 use penstock_shared::id::AgentId;
 use penstock_shared::reading::{InvalidSeries, Reading, Series, TimestampMicros};
 
+pub use dialect::SparkplugCounts;
 pub use reason::Reason;
 pub use samples::{Sample, SampleDecoder, Unreadable};
 
-use crate::config::{MappingSettings, TimeUnit};
+use crate::config::{DecodeSettings, MappingSettings, TimeUnit};
 use crate::delivery::DeadLetter;
+use dialect::{Dialects, Findings, Heard, SeriesCache};
 use payload::Payload;
 use plan::{PlanCache, Shape, TopicPlan};
 use reason::Undecodable;
@@ -46,6 +50,17 @@ pub struct Decoded {
     pub readings: Vec<Reading>,
     /// What could not become a reading.
     pub dead_letters: Vec<DeadLetter>,
+    /// What to ask of devices, so that what follows can be read.
+    pub asks: Vec<Ask>,
+}
+
+/// A message to a device, for the source to publish where it can; one that is lost is asked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Where to publish.
+    pub topic: String,
+    /// What to publish.
+    pub payload: Vec<u8>,
 }
 
 impl Decoded {
@@ -60,14 +75,28 @@ impl Decoded {
 #[derive(Debug)]
 pub struct Decoder {
     plans: PlanCache,
+    dialects: Dialects,
+    series: SeriesCache,
     max_payload_bytes: usize,
 }
 
 impl Decoder {
-    /// Makes a decoder; without mappings the default mapping holds.
+    /// Makes a decoder that understands no dialect yet; without mappings the default mapping holds.
     #[must_use]
     pub fn new(agent: &AgentId, prefix_sources: bool, mappings: Arc<[MappingSettings]>) -> Self {
-        Self { plans: PlanCache::new(agent, prefix_sources, mappings), max_payload_bytes: MAX_PAYLOAD_BYTES }
+        Self {
+            plans: PlanCache::new(agent, prefix_sources, mappings),
+            dialects: Dialects::default(),
+            series: SeriesCache::default(),
+            max_payload_bytes: MAX_PAYLOAD_BYTES,
+        }
+    }
+
+    /// Understands dialects where no mapping matches.
+    #[must_use]
+    pub fn with_dialects(mut self, settings: &DecodeSettings) -> Self {
+        self.dialects = Dialects::new(settings);
+        self
     }
 
     /// Looks at no payload above `bytes`, where that is below [`MAX_PAYLOAD_BYTES`].
@@ -83,11 +112,44 @@ impl Decoder {
         if topic.starts_with('$') {
             return decoded;
         }
+        let findings = self.findings(&Heard { topic, payload, arrived_at });
         let mut message = Message { topic, payload, arrived_at, decoded: &mut decoded };
-        if let Err(fault) = message.read(&mut self.plans, self.max_payload_bytes) {
+        if let Some(findings) = findings {
+            message.take(findings, self.plans.prefix(), &mut self.series);
+        } else if let Err(fault) = message.read(&mut self.plans, self.max_payload_bytes) {
             message.set_aside(fault);
         }
         decoded
+    }
+
+    /// Reads a message in a dialect: that of its mapping, or where none matches, that which its shape tells.
+    fn findings(&mut self, heard: &Heard<'_>) -> Option<Findings> {
+        if heard.payload.len() > self.max_payload_bytes {
+            return None;
+        }
+        if !self.plans.has_mappings() {
+            return self.dialects.read(heard);
+        }
+        let dialects = &mut self.dialects;
+        self.plans.with_plan(heard.topic, |plan, mapping| match (&plan.shape, mapping) {
+            (Shape::Lines { source, labels }, Some(mapping)) => {
+                Some(dialect::read_lines(heard, source.as_deref(), mapping.time_unit, labels))
+            }
+            (Shape::Unmapped, _) => dialects.read(heard),
+            _ => None,
+        })
+    }
+
+    /// Tells whether a topic is wanted although its broker kept it from before: it describes, it does not measure.
+    #[must_use]
+    pub fn wants_retained(&self, topic: &str) -> bool {
+        self.dialects.wants_retained(topic)
+    }
+
+    /// Returns what Sparkplug nodes did so far.
+    #[must_use]
+    pub fn sparkplug_counts(&self) -> SparkplugCounts {
+        self.dialects.sparkplug_counts()
     }
 }
 
@@ -103,7 +165,8 @@ impl Message<'_> {
     fn read(&mut self, plans: &mut PlanCache, max_payload_bytes: usize) -> Result<(), Undecodable> {
         let payload = Payload::parse(self.payload, max_payload_bytes)?;
         plans.with_plan(self.topic, |plan, mapping| match (&mut plan.shape, mapping) {
-            (Shape::Unmapped, _) => {
+            // Lines that are small enough were read before.
+            (Shape::Unmapped | Shape::Lines { .. }, _) => {
                 Err(Undecodable::new(Reason::UnmappedTopic, "no mapping matches the topic"))
             }
             (Shape::Mapped(series), Some(mapping)) => self.read_mapped(&payload, series, mapping),
@@ -206,6 +269,13 @@ impl Message<'_> {
             }
             Err(error) => Err(Undecodable::new(Reason::InvalidSeries, error.to_string())),
         }
+    }
+
+    fn take(&mut self, findings: Findings, prefix: &str, series: &mut SeriesCache) {
+        let (readings, faults, asks) = findings.finish(prefix, self.arrived_at, series);
+        self.decoded.readings = readings;
+        self.decoded.asks = asks;
+        faults.into_iter().for_each(|fault| self.set_aside(fault));
     }
 
     fn set_aside(&mut self, fault: Undecodable) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use penstock_shared::id::AgentId;
 use penstock_shared::reading::{InvalidSeries, Series};
 
-use crate::config::{Captures, MappingSettings};
+use crate::config::{Captures, MappingSettings, PayloadFormat};
 
 /// More series, or topics, in the cache make it start over.
 const MAX_CACHED: usize = 20_000;
@@ -30,6 +30,8 @@ pub(super) enum Shape {
     Unmapped,
     /// A mapping's one series, or one for each of its `values` in their order.
     Mapped(Vec<InternedSeries>),
+    /// By a mapping whose payloads are line protocol, which names its series itself; none takes the topic as source.
+    Lines { source: Option<String>, labels: Vec<(String, String)> },
     /// By the default mapping.
     Default(DefaultSeries),
 }
@@ -47,7 +49,7 @@ pub(super) struct DefaultSeries {
 impl TopicPlan {
     fn series_count(&self) -> usize {
         match &self.shape {
-            Shape::Unmapped => 1,
+            Shape::Unmapped | Shape::Lines { .. } => 1,
             Shape::Mapped(series) => series.len().max(1),
             Shape::Default(series) => (series.whole.len() + series.members.len()).max(1),
         }
@@ -104,6 +106,14 @@ impl PlanCache {
         Self { agent: agent.to_string(), prefix, mappings, plans: HashMap::new(), cached: 0 }
     }
 
+    pub(super) fn has_mappings(&self) -> bool {
+        !self.mappings.is_empty()
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Calls `read` with the topic's plan and its mapping, and counts the series that it added.
     pub(super) fn with_plan<T>(
         &mut self,
@@ -133,10 +143,11 @@ impl PlanCache {
         }
         let matching = |(index, mapping): (usize, &MappingSettings)| {
             let captures = mapping.topic.match_topic(topic)?;
-            Some(TopicPlan {
-                mapping: Some(index),
-                shape: Shape::Mapped(self.mapped_series(mapping, &captures)),
-            })
+            let shape = match mapping.format {
+                PayloadFormat::Auto => Shape::Mapped(self.mapped_series(mapping, &captures)),
+                PayloadFormat::InfluxLine => lines(mapping, &captures),
+            };
+            Some(TopicPlan { mapping: Some(index), shape })
         };
         let unmapped = || TopicPlan { mapping: None, shape: Shape::Unmapped };
         self.mappings.iter().enumerate().find_map(matching).unwrap_or_else(unmapped)
@@ -157,26 +168,37 @@ impl PlanCache {
     }
 
     fn mapped_series(&self, mapping: &MappingSettings, captures: &Captures<'_>) -> Vec<InternedSeries> {
-        let captured =
-            |wanted: &str| captures.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
-        let source = match (&mapping.source, captured("source")) {
-            (Some(template), _) => format!("{}{}", self.prefix, template.fill(captures)),
-            (None, Some(source)) => format!("{}{source}", self.prefix),
-            (None, None) => self.agent.clone(),
-        };
-        let mut labels: Vec<(String, String)> = captures
-            .iter()
-            .filter(|(name, _)| !matches!(*name, "type" | "source"))
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        labels.extend(mapping.labels.iter().map(|(name, template)| (name.clone(), template.fill(captures))));
+        let source = source_of(mapping, captures);
+        let source = source.map_or_else(|| self.agent.clone(), |source| format!("{}{source}", self.prefix));
+        let labels = labels_of(mapping, captures);
         if mapping.values.is_empty() {
             let event_type = mapping.event_type.as_ref().map(|template| template.fill(captures));
-            let event_type = event_type.or_else(|| captured("type").map(str::to_owned)).unwrap_or_default();
+            let event_type =
+                event_type.or_else(|| captured(captures, "type").map(str::to_owned)).unwrap_or_default();
             return vec![intern(&event_type, &source, labels)];
         }
         mapping.values.iter().map(|(name, _)| intern(name, &source, labels.clone())).collect()
     }
+}
+
+fn lines(mapping: &MappingSettings, captures: &Captures<'_>) -> Shape {
+    Shape::Lines { source: source_of(mapping, captures), labels: labels_of(mapping, captures) }
+}
+
+fn source_of(mapping: &MappingSettings, captures: &Captures<'_>) -> Option<String> {
+    let fixed = mapping.source.as_ref().map(|template| template.fill(captures));
+    fixed.or_else(|| captured(captures, "source").map(str::to_owned))
+}
+
+fn labels_of(mapping: &MappingSettings, captures: &Captures<'_>) -> Vec<(String, String)> {
+    let named = captures.iter().filter(|(name, _)| !matches!(*name, "type" | "source"));
+    let named = named.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let fixed = mapping.labels.iter().map(|(name, template)| (name.clone(), template.fill(captures)));
+    named.chain(fixed).collect()
+}
+
+fn captured<'a>(captures: &'a Captures<'_>, wanted: &str) -> Option<&'a str> {
+    captures.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value)
 }
 
 #[cfg(test)]

@@ -39,6 +39,16 @@ pub enum Reason {
     BadTime,
     /// The time is outside 1970 to 2038.
     TimeOutOfRange,
+    /// The line is none of InfluxDB's line protocol.
+    BadLine,
+    /// The pack or record is against RFC 8428.
+    BadSenml,
+    /// The payload is none of Sparkplug B.
+    BadSparkplug,
+    /// No birth said what the alias stands for.
+    UnknownAlias,
+    /// More entities or metrics announced themselves than are remembered.
+    TooManyKnown,
 }
 
 impl Reason {
@@ -63,6 +73,11 @@ impl Reason {
             Self::InvalidSeries => "invalid_series",
             Self::BadTime => "bad_time",
             Self::TimeOutOfRange => "time_out_of_range",
+            Self::BadLine => "bad_line_protocol",
+            Self::BadSenml => "bad_senml",
+            Self::BadSparkplug => "bad_sparkplug",
+            Self::UnknownAlias => "unknown_alias",
+            Self::TooManyKnown => "too_many_known",
         }
     }
 }

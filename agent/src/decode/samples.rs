@@ -108,16 +108,7 @@ impl SampleDecoder {
     }
 
     fn reading(&mut self, sample: Sample, arrived_at: TimestampMicros) -> Result<Reading, Undecodable> {
-        match &sample.value {
-            Value::Number(number) if !number.is_finite() => {
-                return Err(Undecodable::new(Reason::NotFinite, format!("{number} is no finite number")));
-            }
-            Value::Text(text) if text.len() > MAX_TEXT_BYTES => {
-                let detail = format!("a text of {} bytes, at most {MAX_TEXT_BYTES} are taken", text.len());
-                return Err(Undecodable::new(Reason::TextTooLong, detail));
-            }
-            _ => {}
-        }
+        check_value(&sample.value)?;
         let time = time::storable(sample.time.unwrap_or(arrived_at))?;
         let series = self.series(sample.name, sample.unit);
         let series = series.map_err(|error| Undecodable::new(Reason::InvalidSeries, error.to_string()))?;
@@ -137,6 +128,20 @@ impl SampleDecoder {
             Ok(Arc::new(series))
         });
         made.clone()
+    }
+}
+
+/// Checks that a value may enter the store.
+pub(super) fn check_value(value: &Value) -> Result<(), Undecodable> {
+    match value {
+        Value::Number(number) if !number.is_finite() => {
+            Err(Undecodable::new(Reason::NotFinite, format!("{number} is no finite number")))
+        }
+        Value::Text(text) if text.len() > MAX_TEXT_BYTES => {
+            let detail = format!("a text of {} bytes, at most {MAX_TEXT_BYTES} are taken", text.len());
+            Err(Undecodable::new(Reason::TextTooLong, detail))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -50,7 +50,8 @@ pub(super) fn decoder_maker(settings: &Settings) -> impl Fn() -> Decoder + Send 
     let agent = settings.agent.id.clone();
     let prefix_sources = settings.agent.prefix_sources;
     let mappings: Arc<[MappingSettings]> = settings.mappings.clone().into();
-    move || Decoder::new(&agent, prefix_sources, Arc::clone(&mappings))
+    let dialects = settings.decode.clone();
+    move || Decoder::new(&agent, prefix_sources, Arc::clone(&mappings)).with_dialects(&dialects)
 }
 
 pub(super) fn client_intake(settings: &Settings, client: &ClientSettings, commits: &CommitHandle) -> Intake {

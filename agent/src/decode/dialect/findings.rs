@@ -1,0 +1,156 @@
+//! What a dialect found in a message, and its way to readings.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use penstock_shared::reading::{InvalidSeries, Reading, Series, TimestampMicros, Value};
+use serde_json::Value as Json;
+
+use crate::decode::Ask;
+use crate::decode::payload::scalar;
+use crate::decode::reason::{Reason, Undecodable};
+use crate::decode::samples::{self, Sample};
+use crate::decode::time;
+
+/// More values in one message are left out, with a dead letter that says so. Above what the default mapping takes, as
+/// births and batches of line protocol name a whole plant at once; the buffer splits them.
+const MAX_VALUES: usize = 5_000;
+/// Dead letters of one message: its payload is kept with each.
+const MAX_FAULTS: usize = 10;
+/// Series remembered at most; more make the memory start over.
+const MAX_CACHED: usize = 20_000;
+
+/// What one message held.
+#[derive(Debug, Default)]
+pub(in crate::decode) struct Findings {
+    found: Vec<Found>,
+    faults: Vec<Undecodable>,
+    pub(in crate::decode) asks: Vec<Ask>,
+}
+
+#[derive(Debug)]
+struct Found {
+    source: Arc<str>,
+    labels: Vec<(String, String)>,
+    sample: Sample,
+}
+
+impl Findings {
+    /// Makes the findings in a message that cannot be read.
+    pub(super) fn fault(fault: Undecodable) -> Self {
+        Self { faults: vec![fault], ..Self::default() }
+    }
+
+    /// Notes a part that cannot be read.
+    pub(super) fn set_aside(&mut self, fault: Undecodable) {
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Tells whether no more values are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.found.len() > MAX_VALUES
+    }
+
+    /// Notes a value of `source`, which has no agent's prefix yet.
+    pub(super) fn push(&mut self, source: &Arc<str>, sample: Sample, labels: Vec<(String, String)>) {
+        if !self.is_full() {
+            self.found.push(Found { source: Arc::clone(source), labels, sample });
+        }
+    }
+
+    /// Notes a member of a JSON object as it stands there, if it is a value: a number, a boolean, or on or off.
+    pub(super) fn push_json(
+        &mut self,
+        source: &Arc<str>,
+        sample: Sample,
+        json: &Json,
+        labels: Vec<(String, String)>,
+    ) {
+        match scalar(json) {
+            Ok(value) => self.push(source, Sample { value, ..sample }, labels),
+            Err(fault) => self.set_aside(fault),
+        }
+    }
+
+    /// Turns the findings into readings, of sources that begin with `prefix`, and into reasons for dead letters.
+    pub(in crate::decode) fn finish(
+        mut self,
+        prefix: &str,
+        arrived_at: TimestampMicros,
+        series: &mut SeriesCache,
+    ) -> (Vec<Reading>, Vec<Undecodable>, Vec<Ask>) {
+        if self.is_full() {
+            self.found.truncate(MAX_VALUES);
+            let detail = format!("only the first {MAX_VALUES} values of a message are taken");
+            self.faults.insert(0, Undecodable::new(Reason::TooManyValues, detail));
+        }
+        let mut readings = Vec::with_capacity(self.found.len());
+        for found in std::mem::take(&mut self.found) {
+            match found.reading(prefix, arrived_at, series) {
+                Ok(reading) => readings.push(reading),
+                Err(fault) => self.set_aside(fault),
+            }
+        }
+        (readings, self.faults, self.asks)
+    }
+}
+
+impl Found {
+    fn reading(
+        self,
+        prefix: &str,
+        arrived_at: TimestampMicros,
+        cache: &mut SeriesCache,
+    ) -> Result<Reading, Undecodable> {
+        let Sample { name, value, unit, time } = self.sample;
+        samples::check_value(&value)?;
+        let time = time::storable(time.unwrap_or(arrived_at))?;
+        let mut labels = std::collections::BTreeMap::from_iter(self.labels);
+        labels.extend(unit.map(|unit| ("unit".to_owned(), unit)));
+        let series =
+            Series { event_type: channel_safe(name), source: format!("{prefix}{}", self.source), labels };
+        let series = cache.intern(series);
+        let series = series.map_err(|error| Undecodable::new(Reason::InvalidSeries, error.to_string()))?;
+        Ok(Reading { series, time, value })
+    }
+}
+
+/// A type has no `:` and no `@`, which makers' names do have.
+fn channel_safe(name: String) -> String {
+    if name.contains([':', '@']) { name.replace([':', '@'], "_") } else { name }
+}
+
+/// Tells whether a member of an object is worth a reading by itself: a number, a boolean, or on or off.
+pub(super) fn is_value(json: &Json) -> bool {
+    match json {
+        Json::Number(_) | Json::Bool(_) => true,
+        Json::String(_) => matches!(scalar(json), Ok(Value::Boolean(_))),
+        _ => false,
+    }
+}
+
+/// Makes the one label that most dialects have.
+pub(super) fn label(name: &str, value: impl Into<String>) -> Vec<(String, String)> {
+    vec![(name.to_owned(), value.into())]
+}
+
+/// Series that were made already, so that readings share them.
+#[derive(Debug, Default)]
+pub(in crate::decode) struct SeriesCache(HashSet<Arc<Series>>);
+
+impl SeriesCache {
+    fn intern(&mut self, series: Series) -> Result<Arc<Series>, InvalidSeries> {
+        if let Some(known) = self.0.get(&series) {
+            return Ok(Arc::clone(known));
+        }
+        series.validate()?;
+        if self.0.len() >= MAX_CACHED {
+            self.0.clear();
+        }
+        let series = Arc::new(series);
+        self.0.insert(Arc::clone(&series));
+        Ok(series)
+    }
+}

@@ -1,0 +1,148 @@
+//! Whatever the bytes: readings that can be stored, or a dead letter with its reason, in bounded time.
+
+use std::time::{Duration, Instant};
+
+use penstock_shared::reading::Value;
+use proptest::prelude::*;
+
+use super::*;
+
+const TOPICS: [&str; 13] = [
+    "tele/x/SENSOR",
+    "x/tele/STATE",
+    "x/events/rpc",
+    "homeassistant/sensor/n/o/config",
+    "homeassistant/device/o/config",
+    "zigbee2mqtt/x",
+    "known/state",
+    "x/influx",
+    "telegraf/x",
+    "any/senml",
+    "spBv1.0/g/NBIRTH/n",
+    "spBv1.0/g/DDATA/n/d",
+    "spBv1.0/g/NDEATH/n",
+];
+
+/// A decoder that knows an entity at `known/state`.
+fn informed() -> Decoder {
+    let mut decoder = decoder();
+    let config =
+        r#"{"stat_t":"known/state","val_tpl":"{{ value_json.a | float | round(2) }}","dev":{"name":"d"}}"#;
+    decode(&mut decoder, "homeassistant/sensor/known/config", config);
+    decoder
+}
+
+fn check(decoded: &Decoded) {
+    for reading in &decoded.readings {
+        assert!(reading.time.is_storable());
+        assert!(!matches!(reading.value, Value::Number(number) if !number.is_finite()));
+        assert_eq!(reading.series.validate(), Ok(()));
+    }
+    assert!(decoded.dead_letters.len() <= 11);
+}
+
+#[test]
+fn json_of_any_depth_is_a_dead_letter_in_no_time() {
+    let deep_objects = "{\"a\":".repeat(10_000) + "1" + &"}".repeat(10_000);
+    let deep_lists = "[{\"n\":".to_owned() + &"[".repeat(10_000);
+    let started = Instant::now();
+    for topic in &TOPICS[..7] {
+        assert_eq!(decode(&mut informed(), topic, &deep_objects), ["!bad_json"], "{topic}");
+    }
+    assert_eq!(decode(&mut informed(), "a/b", &deep_lists), ["!bad_json"]);
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn numbers_beyond_a_double_are_dead_letters() {
+    for topic in ["tele/x/SENSOR", "zigbee2mqtt/x", "known/state"] {
+        assert_eq!(decode(&mut informed(), topic, r#"{"a": 1e999}"#), ["!bad_json"], "{topic}");
+        assert_eq!(decode(&mut informed(), topic, r#"{"a": NaN}"#), ["!bad_json"], "{topic}");
+    }
+    let rpc = r#"{"method":"NotifyStatus","params":{"switch:0":{"apower":1e999}}}"#;
+    assert_eq!(decode(&mut informed(), "x/events/rpc", rpc), ["!bad_json"]);
+    assert_eq!(decode(&mut informed(), "known/state", r#"{"a": "1e999"}"#), ["!not_finite"]);
+    assert_eq!(decode(&mut informed(), "t", r#"[{"n":"a","v":1e308,"bv":1e308}]"#), ["!not_finite"]);
+}
+
+#[test]
+fn a_topic_of_64_kb_is_a_dead_letter() {
+    let long = "x".repeat(65_000);
+    let rpc = r#"{"method":"NotifyStatus","params":{"switch:0":{"apower":1}}}"#;
+    for (topic, payload) in [
+        (format!("tele/{long}/SENSOR"), r#"{"a":1}"#),
+        (format!("{long}/events/rpc"), rpc),
+        (format!("zigbee2mqtt/{long}"), r#"{"a":1}"#),
+        (format!("{long}/influx"), "a b=1"),
+        (format!("spBv1.0/g/NBIRTH/{long}"), ""),
+        (long.clone(), r#"[{"n":"a","v":1}]"#),
+    ] {
+        assert_eq!(decode(&mut decoder(), &topic, payload), ["!invalid_series"], "{}", &topic[..12]);
+    }
+    assert_eq!(decode(&mut decoder(), &format!("homeassistant/sensor/{long}/config"), "{}"), [""; 0]);
+}
+
+#[test]
+fn a_message_of_a_million_bytes_is_read_in_bounded_time_and_memory() {
+    let lines = "a b=1\n".repeat(170_000);
+    let fields = format!("a {}b=1", "b=1,".repeat(250_000));
+    let objects = format!("{{{}\"a\":1}}", "\"a\":{\"b\":1},".repeat(80_000));
+    let metrics = [0x12, 0].repeat(500_000);
+    let tags = format!("a{} b=1", ",t=1".repeat(250_000));
+    for (topic, payload) in [
+        ("x/influx", lines.as_bytes()),
+        ("x/influx", fields.as_bytes()),
+        ("x/influx", tags.as_bytes()),
+        ("tele/x/SENSOR", objects.as_bytes()),
+        ("spBv1.0/g/NBIRTH/n", &metrics),
+        ("spBv1.0/g/NDATA/n", &metrics),
+    ] {
+        let started = Instant::now();
+        let decoded = decoder().decode(topic, payload, NOW);
+        check(&decoded);
+        assert!(decoded.readings.len() <= 5_000);
+        assert!(started.elapsed() < Duration::from_secs(5), "{topic}: {:?}", started.elapsed());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn random_bytes_make_no_parser_panic(
+        topic in proptest::sample::select(TOPICS.to_vec()),
+        payload in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        check(&informed().decode(topic, &payload, NOW));
+    }
+
+    #[test]
+    fn bytes_that_begin_well_make_no_parser_panic(
+        topic in proptest::sample::select(TOPICS.to_vec()),
+        start in proptest::sample::select(vec![&b"["[..], b"{", b"[{\"n\":\"a\",\"v\":", b"\x82\xa2\x00\x61a\x02", b"\x12\x20", b"a,b=c d="]),
+        payload in proptest::collection::vec(any::<u8>(), 0..100),
+    ) {
+        check(&informed().decode(topic, &[start, &payload].concat(), NOW));
+    }
+
+    #[test]
+    fn json_of_any_members_makes_no_parser_panic(
+        topic in proptest::sample::select(TOPICS.to_vec()),
+        payload in r#"\{("(a|params|method|switch:0|stat_t|val_tpl|cmps|dev|Time|ts|last_seen)":("(NotifyStatus|\{\{ value_json\.a \}\}|~|[a-z0-9.:~-]{0,8})"|-?[0-9]{1,22}(\.[0-9]{1,4})?|true|null|\{"tC":1\}|\[1\])(,|)){0,5}\}"#,
+    ) {
+        check(&informed().decode(topic, payload.as_bytes(), NOW));
+    }
+
+    #[test]
+    fn any_line_makes_no_parser_panic(payload in r#"([ab,= "\\]|\PC|1i|\n){0,60}"#) {
+        check(&informed().decode("x/influx", payload.as_bytes(), NOW));
+    }
+
+    #[test]
+    fn any_template_makes_no_parser_panic(template in r#"(\{\{|\}\}|value_json|value|\.a|\['|'\]|\| ?round\(|\)|default|\PC){0,12}"#) {
+        let config = serde_json::json!({ "stat_t": "s", "val_tpl": template, "dev": { "name": "d" } });
+        let mut decoder = decoder();
+        check(&decoder.decode("homeassistant/sensor/o/config", config.to_string().as_bytes(), NOW));
+        check(&decoder.decode("s", br#"{"a": 1}"#, NOW));
+    }
+}

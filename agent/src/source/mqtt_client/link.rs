@@ -7,6 +7,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use super::DRAIN_TIMEOUT;
 use crate::config::ClientSettings;
+use crate::decode::Ask;
 use crate::source::Intake;
 
 /// How many messages may wait for their commit before no more are read. Acknowledgements held back keep brokers far
@@ -88,7 +89,7 @@ impl Link {
             // Without an acknowledgement the broker keeps it.
             return;
         }
-        if retained && !self.settings.take_retained {
+        if retained && !self.settings.take_retained && !self.intake.wants_retained(topic) {
             acknowledge();
             return;
         }
@@ -112,6 +113,11 @@ impl Link {
         {
             tracing::debug!(%error, "message not submitted");
         }
+    }
+
+    /// Returns what the last message makes us ask of devices.
+    pub(super) fn take_asks(&mut self) -> Vec<Ask> {
+        self.intake.take_asks()
     }
 
     /// Takes messages in again.

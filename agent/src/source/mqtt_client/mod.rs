@@ -10,6 +10,8 @@
 //! library client of its own**: a late acknowledgement goes to the queue of the connection that its message came by,
 //! and where that is gone it is dropped, so it can never acknowledge somebody else's packet id; and nothing that wedged
 //! in a client survives it.
+//!
+//! What the broker kept from before is not taken as measured now; discoveries, which describe, are taken nevertheless.
 
 mod link;
 mod v3;
@@ -32,8 +34,9 @@ const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection has to end in order: what waits for its commit, then what the broker has not read yet.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(8);
-/// Unacknowledged packet ids are distinct 16-bit numbers, so this queue cannot overflow with acknowledgements.
-const REQUEST_QUEUE: usize = u16::MAX as usize + 64;
+/// Unacknowledged packet ids are distinct 16-bit numbers, so this queue cannot overflow with acknowledgements; the rest
+/// is for what devices are asked.
+const REQUEST_QUEUE: usize = u16::MAX as usize + 1024;
 
 /// Connects to a broker, and connects again for as long as it runs. When it stops, it takes nothing more, acknowledges
 /// what is committed, and disconnects; the broker keeps the rest.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::committer::CommitHandle;
+use crate::config::DecodeSettings;
 use crate::decode::Decoder;
 use crate::delivery::{Delivery, NotCommitted};
 
@@ -102,8 +103,9 @@ impl World {
         adjust(&mut settings);
         let agent = AgentId::new("gw").expect("an id");
         let (queue, deliveries) = mpsc::channel(100);
-        let decoder =
-            Decoder::new(&agent, true, Arc::from([])).limit_payload(settings.max_packet_bytes as usize);
+        let decoder = Decoder::new(&agent, true, Arc::from([]))
+            .with_dialects(&DecodeSettings::default())
+            .limit_payload(settings.max_packet_bytes as usize);
         let intake = Intake::new(decoder, CommitHandle::over(queue));
         Self { client: start(settings, &agent, intake), deliveries }
     }
@@ -218,6 +220,56 @@ async fn what_the_broker_kept_from_before_is_taken_only_on_demand() {
         settings.take_retained = true;
     });
     (taking.expect_number(1.0).await.done)(Ok(()));
+}
+
+#[tokio::test]
+async fn a_discovery_that_the_broker_kept_names_the_states_that_follow() {
+    let broker = Broker::start();
+    let config =
+        r#"{"stat_t":"node/state","dev_cla":"temperature","unit_of_meas":"°C","dev":{"name":"attic"}}"#;
+    broker.publish("homeassistant/sensor/node/t/config", true, config).await;
+    broker.publish("node/state", true, "1").await;
+    let mut world = World::start(&broker, |_| {});
+    broker.until_subscribed(&mut world).await;
+    broker.publish("node/state", false, "7").await;
+    let delivery = world.expect_number(7.0).await;
+    assert_eq!(delivery.readings[0].series.to_string(), "temperature@gw/attic unit=°C");
+    (delivery.done)(Ok(()));
+}
+
+async fn a_sparkplug_node_of_unknown_birth_is_asked_for_it(version: MqttVersion) {
+    let broker = Broker::start();
+    let mut world = World::start(&broker, |settings| settings.version = version);
+    broker.until_subscribed(&mut world).await;
+    let (node, mut commands) = AsyncClient::new(MqttOptions::new("edge1", "127.0.0.1", broker.port), 10);
+    node.subscribe("spBv1.0/plant/NCMD/edge1", QoS::AtMostOnce).await.expect("a request");
+    // Alias 2 is 1.5 in the message after a birth that nobody heard.
+    let data = b"\x12\x0b\x10\x02\x69\0\0\0\0\0\0\xf8\x3f\x18\x01";
+    let command = async {
+        loop {
+            match commands.poll().await.expect("a connection") {
+                Event::Incoming(Packet::SubAck(_)) => {
+                    let publish = node.publish("spBv1.0/plant/NDATA/edge1", QoS::AtMostOnce, false, *data);
+                    publish.await.expect("a request");
+                }
+                Event::Incoming(Packet::Publish(command)) => return command,
+                _ => {}
+            }
+        }
+    };
+    let command = tokio::time::timeout(SOON, command).await.expect("a command in time");
+    assert!(command.payload.windows(20).any(|part| part == b"Node Control/Rebirth"));
+    assert_eq!(world.delivery().await.dead_letters[0].reason, "unknown_alias");
+}
+
+#[tokio::test]
+async fn at_3_1_1_a_sparkplug_node_of_unknown_birth_is_asked_for_it() {
+    a_sparkplug_node_of_unknown_birth_is_asked_for_it(MqttVersion::V311).await;
+}
+
+#[tokio::test]
+async fn at_5_a_sparkplug_node_of_unknown_birth_is_asked_for_it() {
+    a_sparkplug_node_of_unknown_birth_is_asked_for_it(MqttVersion::V5).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::{LEAVE_TIMEOUT, REQUEST_QUEUE};
 /// every connection. So the library takes what may reasonably come, and what is above the configured limit becomes a
 /// dead letter.
 const MIN_PACKET_LIMIT: usize = 16 << 20;
-/// Nothing is published here.
+/// Only a device is asked something here.
 const MAX_OUTGOING_PACKET: usize = 64 * 1024;
 
 /// Runs one connection with a library client of its own.
@@ -103,13 +103,18 @@ async fn take_in(link: &mut Link, client: &AsyncClient, mut message: Publish) {
     let payload = std::mem::take(&mut message.payload);
     let retained = message.retain;
     let topic = message.topic.clone();
-    let client = client.clone();
+    let acknowledging = client.clone();
     let acknowledge = move || {
-        if client.try_ack(&message).is_err() {
+        if acknowledging.try_ack(&message).is_err() {
             tracing::debug!("connection gone before its acknowledgement, the broker sends again");
         }
     };
     link.take_in(&topic, &payload, retained, acknowledge).await;
+    for ask in link.take_asks() {
+        if client.try_publish(ask.topic, QoS::AtMostOnce, false, ask.payload).is_err() {
+            tracing::debug!("a device could not be asked, it is asked again");
+        }
+    }
 }
 
 /// DISCONNECT stands behind the last acknowledgement in the connection's queue.

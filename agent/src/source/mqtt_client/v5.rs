@@ -12,7 +12,7 @@ use super::{LEAVE_TIMEOUT, REQUEST_QUEUE};
 
 /// How long the broker keeps the session of an agent that is away: as long as it can.
 const SESSION_EXPIRY_NEVER: u32 = u32::MAX;
-/// Nothing is published here; by default the library prepares 10 MB for what might be.
+/// Nothing is published here above QoS 0; by default the library prepares 10 MB for what might be.
 const NO_PUBLISHES: u16 = 1;
 
 /// Runs one connection with a library client of its own.
@@ -101,13 +101,18 @@ async fn take_in(link: &mut Link, client: &AsyncClient, mut message: Publish) {
     let payload = std::mem::take(&mut message.payload);
     let retained = message.retain;
     let topic = String::from_utf8_lossy(&message.topic).into_owned();
-    let client = client.clone();
+    let acknowledging = client.clone();
     let acknowledge = move || {
-        if client.try_ack(&message).is_err() {
+        if acknowledging.try_ack(&message).is_err() {
             tracing::debug!("connection gone before its acknowledgement, the broker sends again");
         }
     };
     link.take_in(&topic, &payload, retained, acknowledge).await;
+    for ask in link.take_asks() {
+        if client.try_publish(ask.topic, QoS::AtMostOnce, false, ask.payload).is_err() {
+            tracing::debug!("a device could not be asked, it is asked again");
+        }
+    }
 }
 
 /// DISCONNECT stands behind the last acknowledgement in the connection's queue.

@@ -9,8 +9,8 @@ use super::entity::{Entity, Switching};
 use super::template::Template;
 
 const PREFIX: &str = "homeassistant/";
-/// A longer state topic is not remembered.
-const MAX_TOPIC_BYTES: usize = 1024;
+/// Longer topics are not remembered.
+const MAX_TOPIC_BYTES: usize = 512;
 /// Components in the announcement of a whole device that are looked at.
 const MAX_COMPONENTS: usize = 200;
 
@@ -30,7 +30,7 @@ impl<'a> ConfigTopic<'a> {
     pub(super) fn parse(topic: &'a str) -> Option<Self> {
         let mut levels = topic.strip_prefix(PREFIX)?.strip_suffix("/config")?.split('/');
         let (component, second, third) = (levels.next()?, levels.next()?, levels.next());
-        if levels.next().is_some() {
+        if levels.next().is_some() || topic.len() > MAX_TOPIC_BYTES {
             return None;
         }
         let (node, object) = third.map_or((None, second), |object| (Some(second), object));

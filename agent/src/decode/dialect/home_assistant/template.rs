@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::decode::reason::{Reason, Undecodable};
 
-const MAX_TEMPLATE_BYTES: usize = 1024;
+const MAX_TEMPLATE_BYTES: usize = 512;
 const MAX_STEPS: usize = 8;
 
 /// Where the value stands in a message, and what is done to it. The default takes the message whole.

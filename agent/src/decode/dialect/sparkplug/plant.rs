@@ -13,6 +13,8 @@ use crate::decode::reason::{Reason, Undecodable};
 const MAX_NODES: usize = 500;
 /// Metrics remembered at most, of all nodes: some 200 bytes each.
 const MAX_METRICS: usize = 20_000;
+/// A node of a longer name is not remembered; nor is a device whose name no series can have.
+const MAX_KEY_BYTES: usize = 2 * MAX_NAME_BYTES;
 /// A node is asked for its birth no more often than this: a whole plant's births are a load.
 const ASK_AGAIN_MICROS: i64 = 10_000_000;
 
@@ -113,7 +115,9 @@ impl Plant {
             let detail = format!("{MAX_METRICS} metrics of {MAX_NODES} nodes are remembered at most");
             Err(Undecodable::new(Reason::TooManyKnown, detail))
         };
-        let Some(node) = self.node(topic) else { return full() };
+        let Some(node) = self.node(topic).filter(|_| topic.device.len() <= MAX_NAME_BYTES) else {
+            return full();
+        };
         let forgotten = node.devices.remove(topic.device).map_or(0, |metrics| metrics.count());
         let mut learned = Metrics::default();
         let mut outcome = Ok(());
@@ -156,6 +160,9 @@ impl Plant {
     /// Returns a node, new where there is room; those that died make some.
     fn node(&mut self, topic: &SparkplugTopic<'_>) -> Option<&mut Node> {
         let key = topic.node_key();
+        if key.len() > MAX_KEY_BYTES {
+            return None;
+        }
         if !self.nodes.contains_key(&key) && self.nodes.len() >= MAX_NODES {
             self.nodes.retain(|_, node| node.last.is_some());
             self.metrics = self.nodes.values().map(Node::count).sum();

@@ -74,12 +74,16 @@ fn a_topic_of_64_kb_is_a_dead_letter() {
         (format!("{long}/events/rpc"), rpc),
         (format!("zigbee2mqtt/{long}"), r#"{"a":1}"#),
         (format!("{long}/influx"), "a b=1"),
-        (format!("spBv1.0/g/NBIRTH/{long}"), ""),
         (long.clone(), r#"[{"n":"a","v":1}]"#),
     ] {
         assert_eq!(decode(&mut decoder(), &topic, payload), ["!invalid_series"], "{}", &topic[..12]);
     }
-    assert_eq!(decode(&mut decoder(), &format!("homeassistant/sensor/{long}/config"), "{}"), [""; 0]);
+    let topic = format!("spBv1.0/g/NBIRTH/{long}");
+    assert_eq!(decode(&mut decoder(), &topic, ""), ["!invalid_series", "!too_many_known"]);
+    assert_eq!(
+        decode(&mut decoder(), &format!("homeassistant/sensor/{long}/config"), "{}"),
+        ["!value_missing"]
+    );
 }
 
 #[test]

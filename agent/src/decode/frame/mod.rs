@@ -161,4 +161,6 @@ impl Framer {
 }
 
 #[cfg(test)]
+pub(crate) mod packing;
+#[cfg(test)]
 mod tests;

@@ -1,1 +1,0 @@
-//! An instrument on a pseudo terminal, and the test in the committer's place.

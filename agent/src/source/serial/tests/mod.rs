@@ -1,0 +1,6 @@
+//! Instruments on pseudo terminals, with the test in the committer's place.
+
+mod noise;
+mod polling;
+mod replugging;
+mod world;

@@ -1,5 +1,7 @@
 //! The command line: `penstock-agent run|check|status`.
 
+mod allocator;
+
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -56,10 +58,13 @@ impl ConfigArgument {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run(argument) => with_settings(&argument, |settings| {
-            set_up_logging(&settings.log);
-            run::run(settings).map_err(Into::into)
-        }),
+        Command::Run(argument) => {
+            allocator::settle();
+            with_settings(&argument, |settings| {
+                set_up_logging(&settings.log);
+                run::run(settings).map_err(Into::into)
+            })
+        }
         Command::Check(argument) => check(&argument),
         Command::Status { config, json } => with_settings(&config, |settings| {
             let dir = &settings.buffer.dir;

@@ -19,7 +19,6 @@ const MEMORY_LIMIT: u64 = 64 * MEGABYTE;
 const SETTINGS: &str = "[buffer]\nquota_bytes = \"2 GiB\"\nsegment_bytes = \"16 MiB\"";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not reached: 128 MB of long texts leave 106 MB resident, 63 MB with MALLOC_ARENA_MAX=1"]
 async fn a_backlog_is_kept_in_bounded_memory_and_drained_off_the_disk() {
     let asked = std::env::var("PENSTOCK_BACKLOG_MB").ok().and_then(|text| text.parse().ok());
     let backlog = asked.unwrap_or(if soaking() { 1024 } else { 128 }) * MEGABYTE;

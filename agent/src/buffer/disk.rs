@@ -1,7 +1,7 @@
 //! Directories, free space and the reserve: what the buffer asks of the file system beside sled.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Enough for sled to open a database on a full disk: it writes a snapshot and up to two of its 512 KiB segments.
@@ -67,11 +67,10 @@ impl Reserve {
         if std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == RESERVE_BYTES) {
             return Ok(());
         }
-        let file = File::create(&self.path)?;
-        let taken = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE_BYTES);
-        if let Err(error) = taken {
+        let mut file = File::create(&self.path)?;
+        if let Err(error) = fill(&mut file, allocate) {
             self.give_back()?;
-            return Err(error.into());
+            return Err(error);
         }
         Ok(())
     }
@@ -82,5 +81,50 @@ impl Reserve {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+fn allocate(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, RESERVE_BYTES)?)
+}
+
+/// Takes the reserve's room. Not every file system can allocate without writing: NFS before 4.2, FAT, many of FUSE.
+fn fill(file: &mut File, allocate: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    match allocate(file) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            let zeros = [0; 64 * 1024];
+            for _ in 0..RESERVE_BYTES / zeros.len() as u64 {
+                file.write_all(&zeros)?;
+            }
+            file.sync_all()
+        }
+        outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn the_reserve_is_written_where_it_cannot_be_allocated() {
+        let dir = tempfile::tempdir().unwrap();
+        for unsupported in [rustix::io::Errno::OPNOTSUPP, rustix::io::Errno::NOSYS] {
+            let mut file = File::create(dir.path().join("reserve")).unwrap();
+            fill(&mut file, |_| Err(unsupported.into())).unwrap();
+            let metadata = file.metadata().unwrap();
+            assert_eq!(metadata.len(), RESERVE_BYTES);
+            assert!(metadata.blocks() * 512 >= RESERVE_BYTES, "{} blocks hold no room", metadata.blocks());
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_not_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = File::create(dir.path().join("reserve")).unwrap();
+        let error = fill(&mut file, |_| Err(rustix::io::Errno::NOSPC.into())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(file.metadata().unwrap().len(), 0);
     }
 }

@@ -48,11 +48,16 @@ pub(super) fn pack(
     let Some(received_at) = run.commits.iter().map(|stored| stored.received_at).min() else {
         return Ok(Packed::Nothing);
     };
-    let commits = run.commits.iter().map(|stored| stored.commit.clone()).collect();
+    // Moved there and back: a copy of long texts would weigh as much as the batch.
+    let (commits, known): (Vec<_>, Vec<_>) =
+        run.commits.into_iter().map(|stored| (stored.commit, (stored.received_at, stored.totals))).unzip();
     let batch = Batch { agent: agent.clone(), epoch: buffer.epoch(), gaps: run.gaps, received_at, commits };
-    match frame::seal(&batch) {
-        Ok(frame) => Ok(Packed::Sealed(Sealed { frame, commits: run.commits })),
-        Err(SealError::TooLarge { .. }) => Ok(Packed::TooLarge(run.commits)),
+    let sealed = frame::seal(&batch);
+    let stored = |(commit, (received_at, totals))| StoredCommit { commit, received_at, totals };
+    let commits = batch.commits.into_iter().zip(known).map(stored).collect();
+    match sealed {
+        Ok(frame) => Ok(Packed::Sealed(Sealed { frame, commits })),
+        Err(SealError::TooLarge { .. }) => Ok(Packed::TooLarge(commits)),
         Err(error) => Err(PackError::Seal(error)),
     }
 }

@@ -32,6 +32,10 @@ impl Sink {
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
 }
 
 impl Drop for Sink {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use mongodb::Client;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use penstock_hub::config::Settings;
 use penstock_hub::ingest::{Ingest, IngestLimits, Pending};
 use penstock_hub::mongod::ManagedMongod;
@@ -359,7 +359,7 @@ async fn rollups_past_their_retention_are_deleted_and_no_others() {
     let (minutes, hours, days) =
         (kept(Granularity::Minute).await, kept(Granularity::Hour).await, kept(Granularity::Day).await);
     // Ten readings a commit, a second apart: what is left of the minutes is what the newer batch made.
-    let deleted = rollups::expire(&world.store, &retention(), TimestampMicros::now()).await.expect("deletes");
+    let deleted = rollups::expire(&world.store, &retention(), DateTime::now()).await.expect("deletes");
     assert!(deleted > 0 && deleted < minutes, "{deleted} of {minutes}");
     assert_eq!(kept(Granularity::Minute).await, minutes - deleted);
     assert_eq!((kept(Granularity::Hour).await, kept(Granularity::Day).await), (hours, days));

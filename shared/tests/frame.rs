@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use penstock_shared::batch::{Batch, Commit, Gap, GapReason};
-use penstock_shared::frame::{self, FrameError, MAX_PLAIN_BYTES};
+use penstock_shared::frame::{self, FrameError, MAX_FRAME_COMMITS, MAX_PLAIN_BYTES, SealError};
 use penstock_shared::id::{AgentId, CommitNumber, Epoch};
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 use proptest::prelude::*;
@@ -130,6 +130,17 @@ fn a_zstd_bomb_is_refused_whatever_it_declares() {
     assert!(matches!(frame::open(&honest), Err(FrameError::TooLarge { .. })));
     let lying = with_body(&sealed, MAX_PLAIN_BYTES as u32, &bomb);
     assert!(matches!(frame::open(&lying), Err(FrameError::Compression(_))));
+}
+
+#[test]
+fn a_frame_of_nothing_but_empty_commits_is_bounded_too() {
+    let mut batch = golden_batch();
+    batch.gaps.clear();
+    let empty = |number| Commit { number: CommitNumber(number), readings: Vec::new() };
+    batch.commits = (1..=MAX_FRAME_COMMITS as u64).map(empty).collect();
+    assert!(frame::seal(&batch).is_ok());
+    batch.commits.push(empty(MAX_FRAME_COMMITS as u64 + 1));
+    assert!(matches!(frame::seal(&batch), Err(SealError::TooLarge { .. })));
 }
 
 #[test]

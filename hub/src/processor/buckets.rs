@@ -14,8 +14,8 @@ use crate::store::{Store, StoreError, rollups};
 
 /// Buckets kept at most; beyond, those that the last groups did not touch are dropped and loaded again when needed.
 const MAX_OPEN: usize = 100_000;
-/// Groups that a bucket stays without being touched once there are too many.
-const KEPT_GROUPS: u64 = 16;
+/// Groups that a bucket stays without being touched once there are too many; fewer when that is not enough.
+const KEPT_GROUPS: [u64; 3] = [16, 4, 0];
 /// What is written less often than with each group.
 pub(super) const HOURS_AND_DAYS: [Granularity; 2] = [Granularity::Hour, Granularity::Day];
 
@@ -81,8 +81,11 @@ impl OpenBuckets {
 
     /// Drops cold buckets once there are too many. Call after the group is committed.
     pub(super) fn drop_cold(&mut self) {
-        if self.open.len() > MAX_OPEN {
-            let oldest_kept = self.group.saturating_sub(KEPT_GROUPS);
+        for kept_groups in KEPT_GROUPS {
+            if self.open.len() <= MAX_OPEN {
+                return;
+            }
+            let oldest_kept = self.group.saturating_sub(kept_groups);
             let unwritten = &self.unwritten;
             self.open.retain(|key, bucket| bucket.touched >= oldest_kept || unwritten.contains(key));
         }

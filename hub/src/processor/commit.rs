@@ -19,6 +19,8 @@ use crate::store::{StoreError, batches, progress, rollups};
 
 /// How long last values may stay behind.
 const LAST_VALUES_INTERVAL: Duration = Duration::from_secs(2);
+/// Series remembered as entered; beyond, they are forgotten and entered again, which changes nothing.
+const MAX_KNOWN_SERIES: usize = 200_000;
 
 /// The stage's state.
 pub(super) struct Commit {
@@ -38,7 +40,7 @@ impl Commit {
     /// Works until the second stage ends; then brings last values, hours and days forward.
     pub(super) async fn run(mut self, groups: mpsc::Receiver<Group>) -> Result<(), SessionError> {
         let outcome = self.work(groups).await;
-        let ended = self.transactions.end().await;
+        let ended = self.transactions.end(outcome.is_ok()).await;
         outcome.and(ended)
     }
 
@@ -46,11 +48,11 @@ impl Commit {
         let mut noted = Instant::now();
         loop {
             // Cancel-safe: a group that is not received stays in the channel.
-            let patience = self.hours_and_days.patience().unwrap_or(LAST_VALUES_INTERVAL);
-            match tokio::time::timeout(patience, groups.recv()).await {
+            let patience = self.hours_and_days.patience(!self.in_flight.is_empty());
+            match tokio::time::timeout(patience.unwrap_or(LAST_VALUES_INTERVAL), groups.recv()).await {
                 Ok(Some(group)) => self.commit(group).await?,
                 Ok(None) => break,
-                Err(_) if self.hours_and_days.patience().is_some() => self.commit_hours_and_days().await?,
+                Err(_) if patience.is_some() => self.commit_hours_and_days().await?,
                 Err(_) => {}
             }
             if noted.elapsed() >= LAST_VALUES_INTERVAL {
@@ -58,7 +60,7 @@ impl Commit {
                 noted = Instant::now();
             }
         }
-        if self.hours_and_days.patience().is_some() {
+        if !self.hours_and_days.deferred().is_empty() {
             self.commit_hours_and_days().await?;
         }
         self.note_last_values().await
@@ -79,6 +81,8 @@ impl Commit {
         self.write(updates, changed, batch_ids.clone(), Some(group.oldest_received)).await?;
         if with_hours_and_days {
             self.after_hours_and_days();
+        } else {
+            self.hours_and_days.note_commit();
         }
         self.after_commit(group, &batch_ids);
         Ok(())
@@ -110,9 +114,10 @@ impl Commit {
         // Grows with every transaction and every take-over.
         let revision = (self.lease.0 << 32) | i64::from(self.transactions_committed);
         for key in &changed {
-            if let Some(rollup) = self.buckets.get(key) {
-                updates.add(rollups::COLLECTION, rollups::write(key, rollup, revision));
-            }
+            let rollup = self.buckets.get(key).ok_or_else(|| {
+                StoreError::document("writing rollups", format!("{key} changed and is not in memory"))
+            })?;
+            updates.add(rollups::COLLECTION, rollups::write(key, rollup, revision));
         }
         let buckets = (changed.len() <= MAX_NAMED_BUCKETS).then_some(changed);
         let change = Change { buckets, batches, oldest_received };
@@ -154,6 +159,9 @@ impl Commit {
         }
         for last in group.last_values {
             let id = last.series.to_string();
+            if self.known_series.len() >= MAX_KNOWN_SERIES {
+                self.known_series.clear();
+            }
             self.known_series.insert(id.clone());
             match self.last_values.get(&id) {
                 Some(noted) if noted.time > last.time => {}

@@ -36,6 +36,10 @@ impl InFlight {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|id| !gone.contains(id));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     pub(super) fn ids(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -48,6 +52,8 @@ pub(super) struct Fetch {
     pub(super) lease: LeaseEpoch,
     pub(super) in_flight: InFlight,
     pub(super) groups: mpsc::Sender<Group>,
+    /// The most readings in the next group; grows to what is configured.
+    pub(super) group_readings: u32,
     pub(super) shutdown: watch::Receiver<bool>,
 }
 
@@ -62,8 +68,8 @@ impl Fetch {
             let chunk: Vec<_> = std::iter::from_fn(|| {
                 rest.next_if(|entry| {
                     let first = readings == 0;
-                    readings += entry.readings.max(1);
-                    first || readings <= self.context.options.group_readings
+                    readings += entry.weight();
+                    first || readings <= self.group_readings
                 })
             })
             .collect();
@@ -75,12 +81,15 @@ impl Fetch {
                 &self.context.store,
                 self.partition,
                 &self.in_flight.ids(),
-                self.context.options.group_readings,
+                self.group_readings,
                 MAX_ENTRIES,
             )
             .await?;
             self.note_lag(&entries);
-            if !self.prepare(entries, &mut watermarks, &HashSet::new()).await? {
+            if self.prepare(entries, &mut watermarks, &HashSet::new()).await? {
+                let grown = self.group_readings.saturating_add(self.group_readings / 8 + 1);
+                self.group_readings = grown.min(self.context.options.group_readings);
+            } else {
                 self.wait().await;
             }
         }
@@ -90,7 +99,7 @@ impl Fetch {
     fn note_lag(&self, entries: &[LedgerEntry]) {
         let oldest = entries.iter().map(|entry| entry.arrived.timestamp_millis()).min();
         let pending = self.context.pending.readings();
-        let pending = if entries.is_empty() && self.in_flight.ids().is_empty() { 0 } else { pending };
+        let pending = if entries.is_empty() && self.in_flight.is_empty() { 0 } else { pending };
         self.context.pending.set(pending, oldest);
     }
 

@@ -17,8 +17,8 @@ use crate::unpack;
 
 /// How long hours and days may stay behind the minutes under load.
 const LONGEST: Duration = Duration::from_secs(1);
-/// How long after the last group, when no other follows.
-const IDLE: Duration = Duration::from_millis(100);
+/// How long after the last group, when no other is under way: longer than an agent's usual linger.
+const IDLE: Duration = Duration::from_millis(150);
 /// Deferred batches at most: each transaction writes their list anew.
 const MAX_BATCHES: usize = 256;
 /// Changed hours and days at most.
@@ -33,9 +33,14 @@ pub(super) struct HoursAndDays {
 }
 
 impl HoursAndDays {
-    /// Notes the batches of a group.
+    /// Notes the batches of a group that is about to be committed.
     pub(super) fn defer(&mut self, batches: impl IntoIterator<Item = DeferredBatch>) {
         self.deferred.extend(batches);
+        self.note_commit();
+    }
+
+    /// Notes that the group is committed: idleness counts from here.
+    pub(super) fn note_commit(&mut self) {
         let now = Instant::now();
         self.since = Some((self.since.map_or(now, |(first, _)| first), now));
     }
@@ -53,9 +58,11 @@ impl HoursAndDays {
     }
 
     /// Returns how long to wait for another group before they are written without one; none when nothing is deferred.
-    pub(super) fn patience(&self) -> Option<Duration> {
+    /// While groups are `under_way`, they go with one of these.
+    pub(super) fn patience(&self, under_way: bool) -> Option<Duration> {
         let (first, last) = self.since?;
-        Some(LONGEST.saturating_sub(first.elapsed()).min(IDLE.saturating_sub(last.elapsed())))
+        let idle = if under_way { LONGEST } else { IDLE };
+        Some(LONGEST.saturating_sub(first.elapsed()).min(idle.saturating_sub(last.elapsed())))
     }
 
     /// Says that they are written. Call after the transaction is committed.
@@ -84,6 +91,12 @@ pub(super) async fn take_over(
             group::build(vec![judged], &std::collections::HashSet::new())
         })
         .await?;
+        // It was unpacked before, by whoever wrote its minutes: this build is older, or the ledger is damaged. Going
+        // on would leave hours and days short for ever.
+        if let Some((id, reason)) = group.poisoned.first() {
+            let unreadable = format!("batch {id} is deferred and cannot be unpacked: {reason}");
+            return Err(StoreError::document("completing hours and days", unreadable).into());
+        }
         buckets.fold_hours_and_days(&context.store, &group.deltas).await?;
         taken.defer([batch]);
     }
@@ -102,12 +115,13 @@ mod tests {
     #[test]
     fn nothing_deferred_waits_for_nothing() {
         let mut waiting = HoursAndDays::default();
-        assert_eq!(waiting.patience(), None);
+        assert_eq!(waiting.patience(false), None);
         assert!(!waiting.are_due(&OpenBuckets::new(Partition(0))));
         waiting.defer([DeferredBatch { id: "b".into(), after: CommitNumber(3) }]);
-        assert!(waiting.patience().is_some_and(|patience| patience <= IDLE));
+        assert!(waiting.patience(false).is_some_and(|patience| patience <= IDLE));
+        assert!(waiting.patience(true).is_some_and(|patience| patience > IDLE));
         waiting.written();
-        assert_eq!((waiting.patience(), waiting.deferred().len()), (None, 0));
+        assert_eq!((waiting.patience(false), waiting.deferred().len()), (None, 0));
     }
 
     #[test]

@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use penstock_shared::backoff::Backoff;
-use penstock_shared::reading::TimestampMicros;
 use tokio::sync::watch;
 
 use crate::ingest::Pending;
@@ -36,6 +35,8 @@ use crate::telemetry::Telemetry;
 
 /// How often applied batches past their grace, and rollups past their retention, are deleted.
 const CLEANING_INTERVAL: Duration = Duration::from_secs(60);
+/// Groups do not begin smaller than this, nor than one batch.
+const MIN_GROUP_READINGS: u32 = 500;
 const RETRY_BASE: Duration = Duration::from_millis(200);
 const RETRY_CAP: Duration = Duration::from_secs(5);
 
@@ -82,16 +83,22 @@ enum SessionError {
 }
 
 /// Processes one partition until told to stop: takes the lease whenever it is free, and works while it holds it.
+///
+/// After a session that fails, groups begin half as large and grow again: what is too much for a transaction's time
+/// gets through in parts.
 pub async fn run(context: Context, partition: Partition, mut shutdown: watch::Receiver<bool>) {
+    let mut first_group = context.options.group_readings;
     let cleaning = tokio::spawn(clean(context.clone(), shutdown.clone()));
     let mut backoff = Backoff::new(RETRY_BASE, RETRY_CAP);
     while !*shutdown.borrow() {
         let delay = match take_lease(&context, partition).await {
             Ok(Some((epoch, clock))) => {
                 tracing::info!(partition = partition.0, epoch = epoch.0, "lease taken");
-                match session::run(&context, partition, epoch, clock, shutdown.clone()).await {
+                let session = session::run(&context, partition, epoch, clock, first_group, shutdown.clone());
+                match session.await {
                     Ok(()) => break,
                     Err(error) => {
+                        first_group = (first_group / 2).max(MIN_GROUP_READINGS);
                         context.telemetry.groups_failed.increment();
                         tracing::warn!(partition = partition.0, %error, "processing session ended");
                     }
@@ -100,6 +107,7 @@ pub async fn run(context: Context, partition: Partition, mut shutdown: watch::Re
             }
             Ok(None) => {
                 backoff.reset();
+                first_group = context.options.group_readings;
                 (context.options.lease / 10).max(RETRY_BASE)
             }
             Err(error) => {
@@ -149,7 +157,9 @@ async fn clean(context: Context, mut shutdown: watch::Receiver<bool>) {
 async fn clean_once(context: &Context) -> Result<u64, StoreError> {
     let deferred = progress::deferred(&context.store, None).await?;
     let keep: Vec<_> = deferred.into_iter().map(|batch| batch.id).collect();
-    let cleaned = batches::clean(&context.store, context.options.ledger_grace, &keep).await?;
-    let expired = rollups::expire(&context.store, &context.options.retention, TimestampMicros::now()).await?;
+    // The server's clock: a hub whose own is wrong must not delete what the others still need.
+    let now = context.store.server_time().await?;
+    let cleaned = batches::clean(&context.store, context.options.ledger_grace, now, &keep).await?;
+    let expired = rollups::expire(&context.store, &context.options.retention, now).await?;
     Ok(cleaned + expired)
 }

@@ -23,32 +23,36 @@ pub(super) async fn run(
     partition: Partition,
     epoch: LeaseEpoch,
     clock: LeaseClock,
+    first_group: u32,
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), SessionError> {
+    // Before anything else: reading back and completing may take longer than the lease lasts.
+    let (finished, ended) = watch::channel(false);
+    let renewal = tokio::spawn(renew(context.clone(), partition, epoch, clock.clone(), ended));
     let server = server_process(context).await?;
     let (waiting, oldest) = batches::waiting(&context.store).await?;
     context.pending.set(waiting, oldest.map(mongodb::bson::DateTime::timestamp_millis));
     let named = progress::take_intent(&context.store, partition, epoch).await?;
     let in_doubt = recover::read_back(context, &named).await?;
 
+    let mut buckets = OpenBuckets::new(partition);
+    let hours_and_days = hours_and_days::take_over(context, partition, &mut buckets).await?;
+
     let session =
         context.store.client().start_session().await.map_err(StoreError::doing("starting a session"))?;
     lease::note_session(&context.store, partition, epoch, session.id()).await?;
-
-    let mut buckets = OpenBuckets::new(partition);
-    let hours_and_days = hours_and_days::take_over(context, partition, &mut buckets).await?;
 
     let in_flight = InFlight::default();
     in_flight.add(in_doubt.entries.iter().map(|entry| entry.id.clone()));
     let (to_insert, prepared) = mpsc::channel(1);
     let (to_commit, inserted) = mpsc::channel(1);
-    let (finished, ended) = watch::channel(false);
     let fetch = Fetch {
         context: context.clone(),
         partition,
         lease: epoch,
         in_flight: in_flight.clone(),
         groups: to_insert,
+        group_readings: first_group,
         shutdown,
     };
     let commit = Commit {
@@ -69,7 +73,6 @@ pub(super) async fn run(
         last_values: HashMap::new(),
         transactions_committed: 0,
     };
-    let renewal = tokio::spawn(renew(context.clone(), partition, epoch, clock.clone(), ended));
     // Joined, not raced: no stage is dropped in the middle of a command. A stage that fails closes its channels,
     // and the others come to their end behind it.
     let (fetched, inserted, committed) = tokio::join!(

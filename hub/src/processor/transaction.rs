@@ -111,9 +111,12 @@ impl Transactions {
     }
 
     /// Ends what may still be open, so that no successor has to.
-    pub(super) async fn end(mut self) -> Result<(), SessionError> {
-        // Without an open transaction this says so, which is as good.
-        drop(self.session.abort_transaction().await);
+    pub(super) async fn end(mut self, all_committed: bool) -> Result<(), SessionError> {
+        if !all_committed {
+            // Whatever state the driver takes it to be in, the server is to let go of it.
+            drop(self.session.abort_transaction().await);
+            lease::kill_session(&self.context.store, self.session.id()).await?;
+        }
         lease::forget_session(&self.context.store, self.partition, self.lease).await?;
         Ok(())
     }

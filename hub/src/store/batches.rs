@@ -80,6 +80,13 @@ impl LedgerEntry {
         }
     }
 
+    /// Returns its readings and commits: what it takes to unpack it.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        let commits = self.last.0.saturating_sub(self.first.0).saturating_add(1);
+        self.readings.saturating_add(u32::try_from(commits).unwrap_or(u32::MAX))
+    }
+
     fn into_document(self) -> Document {
         let (kind, bytes) = match self.payload {
             Payload::Frame(bytes) => ("frame", bytes),
@@ -196,7 +203,8 @@ pub async fn highest_commit(
     Ok(found.and_then(|entry| entry.get_i64("last").ok()).map(|last| CommitNumber(last as u64)))
 }
 
-/// Returns unapplied entries in the order of their arrival, without those named, until they hold `max_readings`.
+/// Returns unapplied entries in the order of their arrival, without those named, until they hold `max_readings`; a
+/// commit counts like a reading, for empty ones take memory too.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -219,7 +227,7 @@ pub async fn pending(
     while readings < max_readings {
         let Some(document) = cursor.try_next().await.map_err(&doing)? else { break };
         let entry = LedgerEntry::from_document(document)?;
-        readings = readings.saturating_add(entry.readings);
+        readings = readings.saturating_add(entry.weight());
         entries.push(entry);
     }
     Ok(entries)
@@ -264,12 +272,17 @@ pub fn mark_applied(ids: &[String]) -> Document {
     }
 }
 
-/// Deletes entries that were applied longer than `grace` ago, but for those named; returns how many.
+/// Deletes entries that were applied longer than `grace` before `now`, but for those named; returns how many.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn clean(store: &Store, grace: Duration, keep: &[String]) -> Result<u64, StoreError> {
-    let before = DateTime::from_millis(DateTime::now().timestamp_millis() - grace.as_millis() as i64);
+pub async fn clean(
+    store: &Store,
+    grace: Duration,
+    now: DateTime,
+    keep: &[String],
+) -> Result<u64, StoreError> {
+    let before = DateTime::from_millis(now.timestamp_millis() - grace.as_millis() as i64);
     let outcome = store
         .collection(COLLECTION)
         .delete_many(doc! { "appliedAt": { "$lt": before }, "applied": true, "_id": { "$nin": keep } })

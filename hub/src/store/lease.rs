@@ -44,9 +44,13 @@ pub async fn acquire(
         .await
         .map_err(&doing)?;
     let expired = doc! { "_id": lease_id(partition), "$expr": { "$lt": ["$expires", "$$NOW"] } };
-    let take = vec![doc! { "$set": {
-        "holder": holder, "epoch": { "$add": ["$epoch", 1_i64] }, "expires": expiry(duration),
-    } }];
+    let take = vec![
+        doc! { "$set": {
+            "holder": holder, "epoch": { "$add": ["$epoch", 1_i64] }, "expires": expiry(duration),
+        } },
+        // The predecessor's, ended by now.
+        doc! { "$unset": "session" },
+    ];
     let taken = collection
         .find_one_and_update(expired, take)
         .return_document(ReturnDocument::After)
@@ -110,12 +114,22 @@ pub async fn forget_session(
 /// # Errors
 /// When the database cannot be reached.
 pub async fn end_expired_session(store: &Store, partition: Partition) -> Result<(), StoreError> {
-    let doing = StoreError::doing("ending the predecessor's session");
     let expired = doc! { "_id": lease_id(partition), "$expr": { "$lt": ["$expires", "$$NOW"] } };
-    let found = store.collection(COLLECTION).find_one(expired).await.map_err(&doing)?;
-    if let Some(session) = found.as_ref().and_then(|lease| lease.get_document("session").ok()) {
-        store.database().run_command(doc! { "killSessions": [session] }).await.map_err(&doing)?;
+    let found = store.collection(COLLECTION).find_one(expired).await;
+    let found = found.map_err(StoreError::doing("looking for the predecessor's session"))?;
+    match found.as_ref().and_then(|lease| lease.get_document("session").ok()) {
+        Some(session) => kill_session(store, session).await,
+        None => Ok(()),
     }
+}
+
+/// Ends whatever runs in a server session, its open transaction above all.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn kill_session(store: &Store, session: &Document) -> Result<(), StoreError> {
+    let kill = store.database().run_command(doc! { "killSessions": [session] });
+    kill.await.map_err(StoreError::doing("ending a session"))?;
     Ok(())
 }
 

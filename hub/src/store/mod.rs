@@ -12,7 +12,7 @@ pub mod series;
 
 use std::time::Duration;
 
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection, Database};
 use penstock_shared::metrics::Granularity;
@@ -113,6 +113,16 @@ impl Store {
     #[must_use]
     pub const fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Returns the server's time, which all hubs share.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn server_time(&self) -> Result<DateTime, StoreError> {
+        let doing = "asking the server for its time";
+        let hello = self.database.run_command(doc! { "hello": 1 }).await.map_err(StoreError::doing(doing))?;
+        hello.get_datetime("localTime").copied().map_err(|error| StoreError::document(doing, error))
     }
 
     /// Returns a collection of plain documents.

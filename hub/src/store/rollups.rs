@@ -33,15 +33,15 @@ pub(super) async fn create(store: &Store) -> Result<(), StoreError> {
     store.create_indexes(COLLECTION, &[("type_source_bucket", series, doc! {})]).await
 }
 
-/// Deletes buckets that ended longer ago than they are kept; returns how many.
+/// Deletes buckets that ended longer before `now` than they are kept; returns how many.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn expire(store: &Store, retention: &Retention, now: TimestampMicros) -> Result<u64, StoreError> {
+pub async fn expire(store: &Store, retention: &Retention, now: DateTime) -> Result<u64, StoreError> {
     let mut deleted = 0;
     for granularity in Granularity::ALL {
         let keep = retention.of(granularity).as_millis() as i64 + granularity.millis();
-        let expired = RollupKey::ids_before(granularity, now.millis() - keep);
+        let expired = RollupKey::ids_before(granularity, now.timestamp_millis() - keep);
         let outcome = store
             .collection(COLLECTION)
             .delete_many(doc! { "_id": { "$gte": expired.start, "$lt": expired.end } })

@@ -35,11 +35,12 @@ pub(super) struct Columns<'a> {
     #[serde(deserialize_with = "limited::column")]
     sources: Vec<Cow<'a, str>>,
     /// The labels of each series.
-    #[serde(deserialize_with = "limited::column")]
+    #[serde(deserialize_with = "limited::labels")]
     labels: Vec<Cow<'a, BTreeMap<String, String>>>,
     /// For each series its decimal scale, or 255 where its numbers are raw bits.
     scales: Vec<u8>,
     /// How many readings each commit has.
+    #[serde(deserialize_with = "limited::column")]
     commit_sizes: Vec<u32>,
     /// Microseconds a unit of time.
     time_unit: u32,

@@ -1,18 +1,58 @@
-//! Reading a column of at most as many items as a frame has readings.
+//! Reading a column of at most as many items as a frame has readings, and labels of at most as many as a series has.
 //!
 //! One plain byte can stand for an item of thirty bytes in memory, an empty text for one: without the limit a
 //! hostile body of 8 MiB would take hundreds.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::MAX_FRAME_READINGS;
+use crate::reading::MAX_LABELS;
 
 /// Reads a column and refuses the item past the limit.
 pub(super) fn column<'de, D: Deserializer<'de>, T: Deserialize<'de>>(source: D) -> Result<Vec<T>, D::Error> {
     source.deserialize_seq(Column(PhantomData))
+}
+
+/// Reads the column of labels and refuses the label past a series' limit.
+pub(super) fn labels<'de, 'a, D: Deserializer<'de>>(
+    source: D,
+) -> Result<Vec<Cow<'a, BTreeMap<String, String>>>, D::Error> {
+    let column: Vec<Labels> = column(source)?;
+    Ok(column.into_iter().map(|Labels(labels)| Cow::Owned(labels)).collect())
+}
+
+struct Labels(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        source.deserialize_map(LabelsVisitor)
+    }
+}
+
+struct LabelsVisitor;
+
+impl<'de> Visitor<'de> for LabelsVisitor {
+    type Value = Labels;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {MAX_LABELS} labels")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Labels, A::Error> {
+        let mut labels = BTreeMap::new();
+        while let Some((name, value)) = entries.next_entry()? {
+            if labels.len() == MAX_LABELS {
+                return Err(A::Error::invalid_length(MAX_LABELS + 1, &self));
+            }
+            labels.insert(name, value);
+        }
+        Ok(Labels(labels))
+    }
 }
 
 struct Column<T>(PhantomData<T>);
@@ -53,6 +93,17 @@ mod tests {
     fn a_column_holds_as_many_items_as_a_frame_readings_and_not_one_more() {
         assert_eq!(read(MAX_FRAME_READINGS).map(|column| column.len()), Ok(MAX_FRAME_READINGS));
         assert!(read(MAX_FRAME_READINGS + 1).is_err());
+    }
+
+    #[test]
+    fn a_series_has_as_many_labels_as_allowed_and_not_one_more() {
+        let read = |count: usize| {
+            let each: BTreeMap<_, _> = (0..count).map(|name| (name.to_string(), String::new())).collect();
+            let bytes = postcard::to_allocvec(&vec![each]).expect("serialises");
+            labels(&mut postcard::Deserializer::from_bytes(&bytes)).map(|column| column[0].len())
+        };
+        assert_eq!(read(MAX_LABELS), Ok(MAX_LABELS));
+        assert!(read(MAX_LABELS + 1).is_err());
     }
 
     #[test]

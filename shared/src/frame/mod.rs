@@ -28,6 +28,8 @@ use columns::Columns;
 pub const FRAME_VERSION: u8 = 1;
 /// The most readings that a frame may carry; it bounds what a hostile frame can make the hub allocate.
 pub const MAX_FRAME_READINGS: usize = 65_536;
+/// The most commits that a frame may carry, also where many are empty.
+pub const MAX_FRAME_COMMITS: usize = MAX_FRAME_READINGS;
 /// The most bytes that a body may have before compression.
 pub const MAX_PLAIN_BYTES: usize = 8 * 1024 * 1024;
 const CHECKSUM_BYTES: usize = 8;
@@ -100,7 +102,7 @@ pub fn seal(batch: &Batch) -> Result<Vec<u8>, SealError> {
     let header = header_of(batch)?;
     let readings = header.readings as usize;
     let too_large = |plain_bytes, frame_bytes| SealError::TooLarge { readings, plain_bytes, frame_bytes };
-    if readings > MAX_FRAME_READINGS {
+    if readings > MAX_FRAME_READINGS || batch.commits.len() > MAX_FRAME_COMMITS {
         return Err(too_large(0, 0));
     }
     let encode = |error: postcard::Error| SealError::Encode(error.to_string());
@@ -193,6 +195,8 @@ fn check_header(header: &BatchHeader) -> Result<(), FrameError> {
     if header.first.0 == 0 || header.last < header.first {
         return Err(FrameError::Header(format!("commits {} to {} are no range", header.first, header.last)));
     }
+    let commits = usize::try_from(header.last.0 - header.first.0).unwrap_or(usize::MAX).saturating_add(1);
+    check_limit("commits", commits, MAX_FRAME_COMMITS)?;
     let mut expected = header.follows().next();
     for gap in &header.gaps {
         if gap.first != expected || gap.last < gap.first || gap.last >= header.first {

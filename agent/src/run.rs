@@ -19,8 +19,8 @@ use crate::buffer::{Buffer, BufferError};
 use crate::committer::{self, CommitHandle};
 use crate::config::Settings;
 use crate::forward::{ForwardError, Forwarder};
-use crate::source::{mqtt_client, serial};
 use crate::source::mqtt_listener::{ListenerError, MqttListener};
+use crate::source::{device, mqtt_client, serial};
 use crate::status::Reporter;
 use shutdown::Running;
 
@@ -102,7 +102,11 @@ async fn start(
         let (source, _) = serial::start(serial.clone(), wiring::serial_outlet(&settings, serial, &commits));
         source
     });
-    let sources = clients.chain(serials).collect();
+    let device = settings.device.enabled.then(|| {
+        let outlet = wiring::outlet(&settings, &settings.device.source, "device".to_owned(), &commits);
+        device::start(settings.device.clone(), outlet)
+    });
+    let sources = clients.chain(serials).chain(device).collect();
     Ok(Running {
         buffer,
         listener,

@@ -11,6 +11,7 @@ mod agent;
 mod buffer;
 mod client;
 mod decode;
+mod device;
 mod faults;
 mod forward;
 mod listener;
@@ -28,6 +29,7 @@ pub use agent::{AgentSettings, HubSettings, LogFormat, LogSettings};
 pub use buffer::{BufferSettings, QuotaPolicy};
 pub use client::{ClientSettings, MqttVersion};
 pub use decode::{DecodeSettings, Dialect};
+pub use device::{DeviceSettings, SensorClass};
 pub use faults::{ConfigFaults, Fault};
 pub use forward::ForwardSettings;
 pub use listener::ListenerSettings;
@@ -64,6 +66,8 @@ pub struct Settings {
     pub serials: Vec<SerialSettings>,
     /// What is understood without a mapping.
     pub decode: DecodeSettings,
+    /// This machine's own sensors.
+    pub device: DeviceSettings,
     /// How topics and payloads become readings; the first that matches wins, none means the default mapping.
     pub mappings: Vec<MappingSettings>,
     /// Logging.
@@ -118,6 +122,7 @@ fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> 
         mqtt_clients: top.tables("mqtt_client", client::read),
         serials: top.tables("serial", serial::read),
         decode: top.table("decode", decode::read),
+        device: top.table("device", device::read),
         mappings: top.tables("mapping", mapping::read),
         log: top.table("log", agent::read_log),
     };

@@ -56,8 +56,11 @@ pub struct Unreadable {
 #[derive(Debug)]
 pub struct SampleDecoder {
     source: String,
-    series: HashMap<(String, Option<String>), Result<Arc<Series>, InvalidSeries>>,
+    series: HashMap<SeriesName, Result<Arc<Series>, InvalidSeries>>,
 }
+
+/// Part, name and unit.
+type SeriesName = (String, String, Option<String>);
 
 impl SampleDecoder {
     /// Makes a decoder for one source, such as `press4`; its readings are of `AGENT/press4` where sources have the
@@ -82,6 +85,19 @@ impl SampleDecoder {
         unreadable: Vec<Unreadable>,
         arrived_at: TimestampMicros,
     ) -> Decoded {
+        let whole = samples.into_iter().map(|sample| (String::new(), sample));
+        self.decode_parts(origin, whole, unreadable, arrived_at)
+    }
+
+    /// As [`Self::decode`], of a device with parts: their readings are of `SOURCE/PART`. The whole device's part is
+    /// empty.
+    pub fn decode_parts(
+        &mut self,
+        origin: &str,
+        samples: impl IntoIterator<Item = (String, Sample)>,
+        unreadable: Vec<Unreadable>,
+        arrived_at: TimestampMicros,
+    ) -> Decoded {
         let mut decoded = Decoded::default();
         let letter = |reason: Reason, detail: String, payload: &[u8]| DeadLetter {
             arrived_at,
@@ -90,9 +106,9 @@ impl SampleDecoder {
             detail,
             payload: payload[..payload.len().min(MAX_KEPT_PAYLOAD_BYTES)].to_vec(),
         };
-        for sample in samples {
+        for (part, sample) in samples {
             let shown = format!("{} = {:?}", sample.name, sample.value);
-            match self.reading(sample, arrived_at) {
+            match self.reading(part, sample, arrived_at) {
                 Ok(reading) => decoded.readings.push(reading),
                 Err(fault) => decoded.dead_letters.push(letter(
                     fault.reason,
@@ -107,22 +123,32 @@ impl SampleDecoder {
         decoded
     }
 
-    fn reading(&mut self, sample: Sample, arrived_at: TimestampMicros) -> Result<Reading, Undecodable> {
+    fn reading(
+        &mut self,
+        part: String,
+        sample: Sample,
+        arrived_at: TimestampMicros,
+    ) -> Result<Reading, Undecodable> {
         check_value(&sample.value)?;
         let time = time::storable(sample.time.unwrap_or(arrived_at))?;
-        let series = self.series(sample.name, sample.unit);
+        let series = self.series(part, sample.name, sample.unit);
         let series = series.map_err(|error| Undecodable::new(Reason::InvalidSeries, error.to_string()))?;
         Ok(Reading { series, time, value: sample.value })
     }
 
-    fn series(&mut self, name: String, unit: Option<String>) -> Result<Arc<Series>, InvalidSeries> {
+    fn series(
+        &mut self,
+        part: String,
+        name: String,
+        unit: Option<String>,
+    ) -> Result<Arc<Series>, InvalidSeries> {
         if self.series.len() >= MAX_CACHED {
             self.series.clear();
         }
-        let source = &self.source;
-        let made = self.series.entry((name, unit)).or_insert_with_key(|(name, unit)| {
-            let mut series =
-                Series { event_type: name.clone(), source: source.clone(), labels: [].into_iter().collect() };
+        let whole = &self.source;
+        let made = self.series.entry((part, name, unit)).or_insert_with_key(|(part, name, unit)| {
+            let source = if part.is_empty() { whole.clone() } else { format!("{whole}/{part}") };
+            let mut series = Series { event_type: name.clone(), source, labels: [].into_iter().collect() };
             series.labels.extend(unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
             series.validate()?;
             Ok(Arc::new(series))

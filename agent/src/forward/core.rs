@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use penstock_shared::backoff::Backoff;
+use penstock_shared::frame::MAX_FRAME_COMMITS;
 use penstock_shared::id::CommitNumber;
 
 use super::settings::ForwardSettings;
@@ -103,7 +104,7 @@ impl Core {
             next: confirmed.next(),
             readings_before,
             waiting_since: None,
-            most_commits: usize::MAX,
+            most_commits: MAX_FRAME_COMMITS,
             set_aside: 0,
             doubted: false,
         }
@@ -157,7 +158,7 @@ impl Core {
                 self.backoff.reset();
                 self.set_aside = 0;
                 self.doubted = false;
-                self.most_commits = self.most_commits.saturating_mul(2);
+                self.most_commits = self.most_commits.saturating_mul(2).min(MAX_FRAME_COMMITS);
                 Action::Confirm(through)
             }
             Outcome::Gap(through) => {

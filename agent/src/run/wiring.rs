@@ -59,14 +59,23 @@ pub(super) fn client_intake(settings: &Settings, client: &ClientSettings, commit
     Intake::new(decoder_maker(settings)().limit_payload(max_payload_bytes), commits.clone())
 }
 
-/// Returns what makes a source's own outlet once it is known what stops the source.
 pub(super) fn serial_outlet(
     settings: &Settings,
     serial: &SerialSettings,
     commits: &CommitHandle,
 ) -> impl FnOnce(watch::Receiver<bool>) -> Outlet + use<> {
-    let decoder = SampleDecoder::new(&settings.agent.id, settings.agent.prefix_sources, &serial.name);
-    let (origin, commits) = (format!("serial {}", serial.name), commits.clone());
+    outlet(settings, &serial.name, format!("serial {}", serial.name), commits)
+}
+
+/// Returns what makes the outlet of a source once it is known what stops the source.
+pub(super) fn outlet(
+    settings: &Settings,
+    source: &str,
+    origin: String,
+    commits: &CommitHandle,
+) -> impl FnOnce(watch::Receiver<bool>) -> Outlet + use<> {
+    let decoder = SampleDecoder::new(&settings.agent.id, settings.agent.prefix_sources, source);
+    let commits = commits.clone();
     move |stopping| Outlet::new(origin, decoder, commits, stopping)
 }
 

@@ -12,6 +12,7 @@
 //!
 //! This module must not know how commits are stored.
 
+pub mod device;
 mod intake;
 pub mod mqtt_client;
 pub mod mqtt_listener;

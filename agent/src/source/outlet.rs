@@ -9,7 +9,7 @@ use penstock_shared::reading::TimestampMicros;
 use tokio::sync::{oneshot, watch};
 
 use crate::committer::CommitHandle;
-use crate::decode::{Sample, SampleDecoder, Unreadable};
+use crate::decode::{Decoded, Sample, SampleDecoder, Unreadable};
 use crate::delivery::{Delivery, NotCommitted};
 
 /// How long to wait before a refused commit is tried again.
@@ -53,6 +53,23 @@ impl Outlet {
         unreadable: Vec<Unreadable>,
     ) -> Result<(), NotCommitted> {
         let decoded = self.decoder.decode(&self.origin, samples, unreadable, TimestampMicros::now());
+        self.hold(decoded).await
+    }
+
+    /// As [`Self::commit`], of a device with parts.
+    ///
+    /// # Errors
+    /// When the agent stops before the disk has it.
+    pub async fn commit_parts(
+        &mut self,
+        samples: impl IntoIterator<Item = (String, Sample)>,
+    ) -> Result<(), NotCommitted> {
+        let now = TimestampMicros::now();
+        let decoded = self.decoder.decode_parts(&self.origin, samples, Vec::new(), now);
+        self.hold(decoded).await
+    }
+
+    async fn hold(&mut self, decoded: Decoded) -> Result<(), NotCommitted> {
         if decoded.is_empty() {
             return Ok(());
         }

@@ -88,12 +88,6 @@ impl Framer {
         self.counts
     }
 
-    /// Tells whether something waits for its end.
-    #[must_use]
-    pub const fn is_waiting(&self) -> bool {
-        !self.buffer.is_empty()
-    }
-
     /// Takes what came, and appends what is complete with it.
     pub fn feed(&mut self, bytes: &[u8], cuts: &mut Vec<Cut>) {
         self.unfed = bytes.len();

@@ -21,7 +21,7 @@ fn cut(settings: &FramingSettings, bytes: &[u8], pieces: &[usize]) -> (Vec<Cut>,
         }
     }
     framer.end(&mut cuts);
-    assert!(!framer.is_waiting());
+    assert!(framer.buffer.is_empty());
     (cuts, framer.counts())
 }
 

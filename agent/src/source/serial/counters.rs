@@ -9,6 +9,7 @@ use crate::decode::frame::FrameCounts;
 pub struct SerialCounters {
     openings: AtomicU64,
     idle: AtomicU64,
+    bytes: AtomicU64,
     frames: AtomicU64,
     resynchronisations: AtomicU64,
     checksum_errors: AtomicU64,
@@ -26,6 +27,8 @@ pub struct SerialCounts {
     pub openings: u64,
     /// How often it was closed because nothing came.
     pub idle: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
     /// Intact frames.
     pub frames: u64,
     /// How often an intact frame followed after garbage.
@@ -52,6 +55,7 @@ impl SerialCounters {
         SerialCounts {
             openings: read(&self.openings),
             idle: read(&self.idle),
+            bytes: read(&self.bytes),
             frames: read(&self.frames),
             resynchronisations: read(&self.resynchronisations),
             checksum_errors: read(&self.checksum_errors),
@@ -67,12 +71,16 @@ impl SerialCounters {
         add(&self.openings, 1);
     }
 
+    pub(super) fn count_bytes(&self, bytes: usize) {
+        add(&self.bytes, bytes as u64);
+    }
+
     pub(super) fn count_idle(&self) {
         add(&self.idle, 1);
     }
 
-    pub(super) fn count_unanswered(&self) -> u64 {
-        add(&self.unanswered, 1) + 1
+    pub(super) fn count_unanswered(&self) {
+        add(&self.unanswered, 1);
     }
 
     pub(super) fn count_unreadable(&self, withheld: bool) {
@@ -90,6 +98,6 @@ impl SerialCounters {
     }
 }
 
-fn add(count: &AtomicU64, more: u64) -> u64 {
-    count.fetch_add(more, Ordering::Relaxed)
+fn add(count: &AtomicU64, more: u64) {
+    count.fetch_add(more, Ordering::Relaxed);
 }

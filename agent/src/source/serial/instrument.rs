@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use penstock_shared::reading::TimestampMicros;
 
+use super::ahead::{before, byte_time};
 use super::allowance::Allowance;
 use super::counters::SerialCounters;
 use crate::config::SerialSettings;
@@ -14,8 +15,8 @@ use crate::decode::{Sample, Unreadable};
 use crate::delivery::NotCommitted;
 use crate::source::Outlet;
 
-/// Start bit, eight data bits, stop bit.
-const BITS_A_BYTE: u64 = 10;
+/// A line with faults says so this often at most.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(super) struct Instrument {
     framer: Framer,
@@ -23,6 +24,8 @@ pub(super) struct Instrument {
     outlet: Outlet,
     allowance: Allowance,
     byte_time: Duration,
+    known_faults: u64,
+    complained: Option<Instant>,
     /// When bytes were read last: what is read next came later.
     read_at: TimestampMicros,
     pub(super) counters: Arc<SerialCounters>,
@@ -41,48 +44,58 @@ pub(super) enum Wanted<'a> {
 
 impl Instrument {
     pub(super) fn new(settings: &SerialSettings, outlet: Outlet, counters: Arc<SerialCounters>) -> Self {
-        let micros = BITS_A_BYTE * 1_000_000 / u64::from(settings.port.baud.max(1));
         Self {
             framer: Framer::new(&settings.framing),
             parser: RecordParser::new(settings.record.clone()),
             outlet,
             allowance: Allowance::new(Instant::now()),
-            byte_time: Duration::from_micros(micros),
+            known_faults: 0,
+            complained: None,
+            byte_time: byte_time(settings.port.baud),
             read_at: TimestampMicros(i64::MIN),
             counters,
         }
     }
 
-    /// Tells whether something waits for its end.
-    pub(super) const fn is_waiting(&self) -> bool {
-        self.framer.is_waiting()
-    }
-
-    /// Takes what was read, and returns when it is on disk: whether a wanted frame was among it.
-    pub(super) async fn take(&mut self, bytes: &[u8], wanted: Wanted<'_>) -> Result<bool, NotCommitted> {
+    /// Takes what was read at a moment, and returns when it is on disk: whether a wanted frame was among it.
+    pub(super) async fn take(
+        &mut self,
+        bytes: &[u8],
+        read_at: TimestampMicros,
+        wanted: Wanted<'_>,
+    ) -> Result<bool, NotCommitted> {
         let mut cuts = Vec::new();
+        self.counters.count_bytes(bytes.len());
         self.framer.feed(bytes, &mut cuts);
-        self.commit(cuts, wanted).await
+        self.commit(cuts, read_at, wanted).await
     }
 
     /// Notes that the line fell silent.
     pub(super) async fn settle(&mut self, wanted: Wanted<'_>) -> Result<bool, NotCommitted> {
         let mut cuts = Vec::new();
         self.framer.settle(&mut cuts);
-        self.commit(cuts, wanted).await
+        self.commit(cuts, TimestampMicros::now(), wanted).await
     }
 
     /// Notes that what has come will not be completed.
     pub(super) async fn end(&mut self, wanted: Wanted<'_>) -> Result<bool, NotCommitted> {
         let mut cuts = Vec::new();
         self.framer.end(&mut cuts);
-        self.commit(cuts, wanted).await
+        self.commit(cuts, TimestampMicros::now(), wanted).await
     }
 
-    async fn commit(&mut self, cuts: Vec<Cut>, wanted: Wanted<'_>) -> Result<bool, NotCommitted> {
+    async fn commit(
+        &mut self,
+        cuts: Vec<Cut>,
+        read_at: TimestampMicros,
+        wanted: Wanted<'_>,
+    ) -> Result<bool, NotCommitted> {
         self.counters.set_frames(self.framer.counts());
-        let read_before = self.read_at;
-        self.read_at = TimestampMicros::now();
+        let read_before = std::mem::replace(&mut self.read_at, read_at);
+        // Frames of one read came one after the other, and all of them after the read before.
+        let total =
+            cuts.iter().map(|cut| if let Cut::Record { behind, .. } = cut { *behind } else { 0 }).max();
+        let total = total.unwrap_or_default();
         let mut samples = Vec::new();
         let mut unreadable = Vec::new();
         let mut answered = false;
@@ -95,7 +108,7 @@ impl Instrument {
                 }
                 (Cut::Record { record, behind }, _) => {
                     answered = true;
-                    let time = self.ended_at(behind, read_before);
+                    let time = before(read_at, behind, total, read_before, self.byte_time);
                     self.parser.parse(&record).map(|record| stamped(record, time))
                 }
                 (Cut::Bad { reason, bytes }, _) => {
@@ -112,19 +125,23 @@ impl Instrument {
                 }
             }
         }
+        self.complain();
         if !samples.is_empty() || !unreadable.is_empty() {
             self.outlet.commit(samples, unreadable).await?;
         }
         Ok(answered)
     }
 
-    /// Frames of one read came one after the other: each ended before the bytes behind it came, and all of them after
-    /// the read before.
-    fn ended_at(&self, behind: usize, read_before: TimestampMicros) -> TimestampMicros {
-        let ago = self.byte_time.saturating_mul(u32::try_from(behind).unwrap_or(u32::MAX));
-        let ended = self.read_at.0.saturating_sub(i64::try_from(ago.as_micros()).unwrap_or(i64::MAX));
-        // A clock that was set back is no reason to stay in what was the future.
-        TimestampMicros(ended.max(read_before.0.saturating_add(1).min(self.read_at.0)))
+    /// Tells the operator of faults of the line, now and then.
+    fn complain(&mut self) {
+        let counts = self.counters.counts();
+        let faults = counts.checksum_errors + counts.malformed + counts.unreadable + counts.unanswered;
+        let is_due = self.complained.is_none_or(|at| at.elapsed() > COMPLAINT_INTERVAL);
+        if faults > self.known_faults && is_due {
+            tracing::warn!(source = self.outlet.source(), ?counts, "serial line has faults");
+            self.known_faults = faults;
+            self.complained = Some(Instant::now());
+        }
     }
 }
 

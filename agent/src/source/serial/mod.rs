@@ -6,10 +6,11 @@
 //!   └── backoff ◀───┘
 //! ```
 //!
-//! Nothing is read while what was read waits for the disk. A port that is gone reads as its end for ever, so an end
+//! While what was read waits for the disk, a bounded amount is read on: the line itself does not wait. A port that is gone reads as its end for ever, so an end
 //! closes it, and the device is looked for anew: it may come back under another name. This module must not know how
 //! commits are stored.
 
+mod ahead;
 mod allowance;
 mod clocks;
 mod counters;
@@ -18,17 +19,19 @@ mod instrument;
 mod port;
 mod session;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use penstock_shared::backoff::Backoff;
 use tokio::sync::watch;
+use tokio_serial::SerialStream;
 
 use crate::config::SerialSettings;
 use crate::source::{Outlet, SourceTask};
 pub use counters::{SerialCounters, SerialCounts};
 use instrument::Instrument;
+use port::PortError;
 use session::{End, Session};
 
 const BACKOFF_BASE: Duration = Duration::from_millis(100);
@@ -67,7 +70,7 @@ async fn run(
     let name = settings.name.as_str();
     let mut complained = String::new();
     loop {
-        match port::open(&settings.port, &root) {
+        match open(&settings, &root).await {
             Ok((port, path)) => {
                 instrument.counters.count_opening();
                 tracing::info!(name, path = %path.display(), "serial port open");
@@ -104,6 +107,13 @@ async fn run(
             _ = stopping.wait_for(|stop| *stop) => return,
         }
     }
+}
+
+/// Drivers may take their time over opening, and none of it may be the other sources'.
+async fn open(settings: &SerialSettings, root: &Path) -> Result<(SerialStream, PathBuf), PortError> {
+    let (port, root) = (settings.port.clone(), root.to_path_buf());
+    let opened = tokio::task::spawn_blocking(move || port::open(&port, &root)).await;
+    opened.unwrap_or_else(|error| Err(PortError::Gone(error)))
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub(super) enum PortError {
     Busy { path: PathBuf, holder: String },
     #[error("{0}: permission denied; the agent's user must be in the port's group, often dialout")]
     Denied(PathBuf),
+    #[error("the thread that opened the port: {0}")]
+    Gone(#[source] tokio::task::JoinError),
     #[error("{path}: {source}")]
     Refused { path: PathBuf, source: tokio_serial::Error },
 }

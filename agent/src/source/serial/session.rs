@@ -1,19 +1,16 @@
 //! One opening of a port: read until it ends, falls silent for too long, or the agent stops.
 
-use std::io;
 use std::time::Instant;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio_serial::{ClearBuffer, SerialPort, SerialStream};
 
+use super::ahead::Ahead;
 use super::clocks::{Clocks, Due};
 use super::instrument::{Instrument, Wanted};
 use crate::config::SerialSettings;
-use crate::config::serial::PollSettings;
-
-/// As much as the kernel keeps of a line.
-const READ_BYTES: usize = 4096;
+use crate::delivery::NotCommitted;
 
 /// Why a session is over.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,14 +20,21 @@ pub(super) enum End {
     Idle,
 }
 
+impl From<NotCommitted> for End {
+    /// An outlet gives up only when the agent stops.
+    fn from(_: NotCommitted) -> Self {
+        Self::Stopped
+    }
+}
+
 enum Event {
     Stop,
-    Read(io::Result<usize>),
+    Heard,
     Due(Due),
 }
 
 pub(super) struct Session<'a> {
-    port: SerialStream,
+    ahead: Ahead,
     settings: &'a SerialSettings,
     clocks: Clocks,
     stopping: watch::Receiver<bool>,
@@ -44,30 +48,29 @@ impl<'a> Session<'a> {
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let clocks = Clocks::new(settings, Instant::now());
-        Self { port, settings, clocks, stopping, was_heard: false }
+        let ahead = Ahead::new(port, settings.port.baud);
+        Self { ahead, settings, clocks, stopping, was_heard: false }
     }
 
     /// Returns why it ended, and whether the line said anything.
     pub(super) async fn run(mut self, instrument: &mut Instrument) -> (End, bool) {
-        let mut buffer = vec![0; READ_BYTES];
         let end = loop {
-            let event = self.next_event(&mut buffer).await;
-            if let Err(end) = self.apply(event, &buffer, instrument).await {
+            let event = self.next_event().await;
+            if let Err(end) = self.apply(event, instrument).await {
                 break end;
             }
         };
-        // Closing would wait for what the line did not take; failing that, the kernel's own limit ends the wait.
-        if let Err(error) = self.port.clear(ClearBuffer::Output) {
+        // Closing would wait for what the line did not take.
+        if let Err(error) = self.ahead.port.clear(ClearBuffer::Output) {
             tracing::debug!(%error, "what was not sent stays with the port");
         }
-        let wanted = self.wanted();
-        match instrument.end(wanted).await {
+        match instrument.end(self.wanted()).await {
             Ok(_) => (end, self.was_heard),
             Err(_) => (End::Stopped, self.was_heard),
         }
     }
 
-    async fn next_event(&mut self, buffer: &mut [u8]) -> Event {
+    async fn next_event(&mut self) -> Event {
         let due = self.clocks.next();
         let at = due.map(|(at, _)| tokio::time::Instant::from_std(at));
         let timer = async move {
@@ -81,60 +84,71 @@ impl<'a> Session<'a> {
         tokio::select! {
             biased;
             _ = self.stopping.wait_for(|stop| *stop) => Event::Stop,
-            read = self.port.read(buffer) => Event::Read(read),
+            () = self.ahead.read() => Event::Heard,
             () = timer => due.map_or(Event::Stop, |(_, due)| Event::Due(due)),
         }
     }
 
-    async fn apply(&mut self, event: Event, buffer: &[u8], instrument: &mut Instrument) -> Result<(), End> {
-        let answered = match event {
-            Event::Stop => return Err(End::Stopped),
-            Event::Read(Ok(0)) => return Err(End::Lost("the device is gone".to_owned())),
-            Event::Read(Err(error)) => return Err(End::Lost(error.to_string())),
-            Event::Read(Ok(count)) => {
-                self.was_heard = true;
-                self.clocks.heard(Instant::now());
-                instrument.take(&buffer[..count], self.wanted()).await
-            }
+    async fn apply(&mut self, event: Event, instrument: &mut Instrument) -> Result<(), End> {
+        match event {
+            Event::Stop => Err(End::Stopped),
+            Event::Heard => self.hear(instrument).await,
             Event::Due(due) => {
                 self.clocks.done(due, Instant::now());
+                let wanted = self.wanted();
                 match due {
-                    Due::Settle => instrument.settle(self.wanted()).await,
-                    Due::Gap => instrument.end(self.wanted()).await,
+                    Due::Settle => {
+                        let answered = self.ahead.meanwhile(instrument.settle(wanted)).await?;
+                        self.note(answered);
+                    }
+                    Due::Gap => {
+                        let answered = self.ahead.meanwhile(instrument.end(wanted)).await?;
+                        self.note(answered);
+                    }
                     Due::Idle => return Err(End::Idle),
                     Due::Poll => self.ask(instrument).await?,
                     Due::Unanswered => {
-                        let unanswered = instrument.counters.count_unanswered();
-                        let name = self.settings.name.as_str();
-                        tracing::debug!(name, unanswered, "no answer in time");
-                        instrument.end(Wanted::Nothing).await
+                        instrument.counters.count_unanswered();
+                        instrument.end(Wanted::Nothing).await?;
                     }
                 }
+                // What was read meanwhile is not announced again.
+                self.hear(instrument).await
             }
-        };
-        if answered.map_err(|_| End::Stopped)? && self.settings.poll.is_some() {
-            self.clocks.answered();
         }
-        Ok(())
     }
 
-    async fn ask(
-        &mut self,
-        instrument: &mut Instrument,
-    ) -> Result<Result<bool, crate::delivery::NotCommitted>, End> {
-        let Some(PollSettings { send, timeout, .. }) = &self.settings.poll else { return Ok(Ok(false)) };
-        // What came unasked must not pass for the answer.
-        if instrument.is_waiting()
-            && let Err(stopping) = instrument.end(Wanted::Nothing).await
-        {
-            return Ok(Err(stopping));
+    /// Takes all that was read, and what is read meanwhile.
+    async fn hear(&mut self, instrument: &mut Instrument) -> Result<(), End> {
+        while let Some((bytes, read_at)) = self.ahead.take() {
+            self.was_heard = true;
+            self.clocks.heard(self.ahead.heard);
+            let wanted = self.wanted();
+            let answered = self.ahead.meanwhile(instrument.take(&bytes, read_at, wanted)).await?;
+            self.note(answered);
+            if *self.stopping.borrow() {
+                return Err(End::Stopped);
+            }
         }
-        match tokio::time::timeout(*timeout, self.port.write_all(send)).await {
+        self.ahead.ended().map_or(Ok(()), |reason| Err(End::Lost(reason)))
+    }
+
+    async fn ask(&mut self, instrument: &mut Instrument) -> Result<(), End> {
+        let Some(poll) = &self.settings.poll else { return Ok(()) };
+        // What came unasked must not pass for the answer.
+        instrument.end(Wanted::Nothing).await?;
+        match tokio::time::timeout(poll.timeout, self.ahead.port.write_all(&poll.send)).await {
             Ok(Ok(())) => self.clocks.asked(Instant::now()),
             Ok(Err(error)) => return Err(End::Lost(error.to_string())),
             Err(_) => return Err(End::Lost("the line takes no question".to_owned())),
         }
-        Ok(Ok(false))
+        Ok(())
+    }
+
+    const fn note(&mut self, answered: bool) {
+        if answered {
+            self.clocks.answered();
+        }
     }
 
     fn wanted(&self) -> Wanted<'a> {

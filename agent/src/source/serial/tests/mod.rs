@@ -3,4 +3,5 @@
 mod noise;
 mod polling;
 mod replugging;
+mod waiting;
 mod world;

@@ -58,14 +58,14 @@ async fn every_intact_frame_is_stored_once(settings: SerialSettings, seed: u64) 
             instrument.say(&bytes[half..]).await;
         }
         world.until(|counts| counts.frames == u64::from(sent)).await;
-        let whole = pack(&framing, &u32::MAX.to_be_bytes());
-        let garbage_before_half = world.counters.counts().garbage_bytes;
-        instrument.say(&whole[..whole.len() / 2]).await;
-        garbage_before = true;
         // The half frame is with the source before the plug is pulled.
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        let whole = pack(&framing, &u32::MAX.to_be_bytes());
+        let bytes_before = world.counters.counts().bytes;
+        let half = &whole[..whole.len() / 2];
+        instrument.say(half).await;
+        world.until(|counts| counts.bytes == bytes_before + half.len() as u64).await;
         world.unplug(instrument);
-        world.until(|counts| counts.garbage_bytes > garbage_before_half).await;
+        garbage_before = true;
     }
     let (committed, counts) = world.stop().await;
     let expected: Vec<f64> = (0..sent).map(f64::from).collect();

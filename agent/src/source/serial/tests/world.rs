@@ -8,7 +8,7 @@ use penstock_shared::id::AgentId;
 use penstock_shared::reading::{Reading, Value};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_serial::{SerialPort, SerialStream};
 
 use crate::committer::CommitHandle;
@@ -42,6 +42,7 @@ impl Committed {
 pub(super) struct World {
     pub(super) committed: Arc<Mutex<Committed>>,
     pub(super) counters: Arc<SerialCounters>,
+    hold: watch::Sender<bool>,
     source: SourceTask,
     link: PathBuf,
     _directory: TempDir,
@@ -65,8 +66,11 @@ impl World {
         let (queue, mut deliveries) = mpsc::channel::<Delivery>(10);
         let committed = Arc::<Mutex<Committed>>::default();
         let store = Arc::clone(&committed);
+        let (hold, mut held) = watch::channel(false);
         tokio::spawn(async move {
             while let Some(delivery) = deliveries.recv().await {
+                // The sender lives as long as the world, so the wait ends.
+                held.wait_for(|held| !*held).await.map(drop).unwrap_or_default();
                 let mut store = store.lock().expect("no panic");
                 store.readings.extend(delivery.readings);
                 store.dead_letters.extend(delivery.dead_letters);
@@ -77,7 +81,7 @@ impl World {
             let decoder = SampleDecoder::new(&AgentId::new("gw").expect("an id"), true, "instrument");
             Outlet::new("serial instrument".into(), decoder, CommitHandle::over(queue), stopping)
         });
-        Self { committed, counters, source, link, _directory: directory }
+        Self { hold, committed, counters, source, link, _directory: directory }
     }
 
     /// Plugs the instrument in, under a name that it did not have before, and waits until the source has opened it.
@@ -88,6 +92,11 @@ impl World {
         std::os::unix::fs::symlink(path, &self.link).expect("a link");
         self.until(|counts| counts.openings > opened).await;
         Plugged { line, _other_end: other_end }
+    }
+
+    /// Makes the committer keep what it gets, or answer.
+    pub(super) fn hold(&self, held: bool) {
+        self.hold.send_replace(held);
     }
 
     /// Pulls the plug.

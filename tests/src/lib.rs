@@ -12,6 +12,7 @@
 
 pub mod chance;
 pub mod eventually;
+pub mod skip;
 
 pub mod world;
 

@@ -4,6 +4,7 @@ use penstock_tests::chance::{Chance, rounds};
 use penstock_tests::device::{Pace, Sensor, Sensors};
 use penstock_tests::power::Disk;
 use penstock_tests::recount::everything_holds;
+use penstock_tests::skip;
 use penstock_tests::world::{AGENT, Fault, World};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,5 +47,5 @@ async fn a_cut_at_the_last_acknowledgement_loses_none_of_a_thousand() {
 }
 
 fn disk() -> Option<Disk> {
-    Disk::mount().map_err(|fault| println!("SKIPPED: {fault}")).ok()
+    Disk::mount().map_err(|fault| skip::without_mount(&fault)).ok()
 }

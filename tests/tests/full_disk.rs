@@ -11,6 +11,7 @@ use nix::mount::{MsFlags, mount, umount};
 use penstock_tests::device::Sensors;
 use penstock_tests::eventually::eventually_within;
 use penstock_tests::recount::everything_holds;
+use penstock_tests::skip;
 use penstock_tests::world::{AGENT, Fault, World};
 
 /// Room for a buffer of a few segments, and little more.
@@ -69,7 +70,7 @@ impl SmallDisk {
         match mount(Some("tmpfs"), directory.path(), Some("tmpfs"), MsFlags::empty(), Some(DISK)) {
             Ok(()) => Some(Self(directory)),
             Err(fault) => {
-                println!("SKIPPED: no tmpfs can be mounted here: {fault}");
+                skip::without_mount(&format!("no tmpfs can be mounted here: {fault}"));
                 None
             }
         }

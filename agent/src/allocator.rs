@@ -33,8 +33,13 @@ fn missing(variable: impl Fn(&str) -> Option<OsString>) -> Vec<(&'static str, &'
 fn start_again(missing: &[(&'static str, &'static str)]) -> std::io::Error {
     use std::os::unix::process::CommandExt;
 
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
     let mut arguments = std::env::args_os();
-    let mut command = std::process::Command::new("/proc/self/exe");
+    // By its own path: started as /proc/self/exe it would be called "exe" in every list of processes.
+    let mut command = std::process::Command::new(program);
     if let Some(name) = arguments.next() {
         command.arg0(name);
     }

@@ -9,6 +9,14 @@ const CRC16_MODBUS: Crc<u16> = Crc::<u16>::new(&CRC_16_MODBUS);
 const CRC16_CCITT: Crc<u16> = Crc::<u16>::new(&CRC_16_IBM_3740);
 const CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
+/// How many of any bytes pass a checksum by chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strength {
+    OneIn256,
+    OneIn65536,
+    Strong,
+}
+
 /// A line's checksum.
 #[derive(Debug, Clone)]
 pub(super) struct Check(Checksum);
@@ -23,9 +31,13 @@ impl Check {
         self.0.bytes()
     }
 
-    /// Tells whether one in 256 of any bytes passes it.
-    pub(super) fn is_weak(&self) -> bool {
-        self.0.kind == ChecksumKind::Crc8
+    /// Returns how far it can be trusted when many places are tried.
+    pub(super) const fn strength(&self) -> Strength {
+        match self.0.kind {
+            ChecksumKind::Crc8 => Strength::OneIn256,
+            ChecksumKind::Crc16Modbus | ChecksumKind::Crc16Ccitt => Strength::OneIn65536,
+            ChecksumKind::Crc32 => Strength::Strong,
+        }
     }
 
     /// Takes the checksum from a frame's end; none when it does not hold.

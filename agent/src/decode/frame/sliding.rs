@@ -1,9 +1,10 @@
 //! Frames that are found by what stands in them: of fixed length, with their length in front, between STX and ETX.
 //!
 //! Where the bytes at hand are no frame, the next byte may begin one. A checksum of 8 bits passes one in 256 of any
-//! bytes, and a search tries many, so a frame found by a search must be followed by another, or by silence.
+//! bytes, and a search tries many, so a frame found by a search must be followed by another, or by silence. With 16
+//! bits it need not, unless another frame within it is. A start that every frame has makes all that unnecessary.
 
-use super::checksum::Check;
+use super::checksum::{Check, Strength};
 use super::rule::{Fault, Silence, Step};
 use crate::config::serial::{ByteOrder, LengthCounts};
 
@@ -168,12 +169,32 @@ impl Sliding {
             return true;
         }
         let ends_in_silence = silence != Silence::No && rest.len() == bytes;
-        let confirmed = || matches!(self.examine(&rest[bytes..]), Candidate::Intact { .. });
-        !is_break(&rest[..bytes]) && (!check.is_weak() || ends_in_silence || confirmed())
+        let followed = || ends_in_silence || self.is_intact(&rest[bytes..]);
+        !is_break(&rest[..bytes])
+            && match check.strength() {
+                Strength::OneIn256 => followed(),
+                Strength::OneIn65536 => followed() || !self.is_outdone(rest, bytes),
+                Strength::Strong => true,
+            }
     }
 
+    fn is_intact(&self, rest: &[u8]) -> bool {
+        matches!(self.examine(rest), Candidate::Intact { .. })
+    }
+
+    /// Tells whether another frame begins within this one, and has one behind it: this one is a chance match.
+    fn is_outdone(&self, rest: &[u8], bytes: usize) -> bool {
+        (1..bytes).any(|offset| match self.examine(&rest[offset..]) {
+            Candidate::Intact { bytes: other, .. } => self.is_intact(&rest[offset + other..]),
+            Candidate::Partial | Candidate::Not(_) => false,
+        })
+    }
+
+    /// Tells whether what comes next will tell if a frame that was searched for is one.
     fn may_be_confirmed(&self, rest: &[u8], bytes: usize) -> bool {
-        !is_break(&rest[..bytes]) && matches!(self.examine(&rest[bytes..]), Candidate::Partial)
+        let is_strong = self.check.as_ref().is_none_or(|check| check.strength() == Strength::Strong);
+        let is_certain = self.in_step || is_strong || !self.start.is_empty();
+        !is_certain && !is_break(&rest[..bytes]) && matches!(self.examine(&rest[bytes..]), Candidate::Partial)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use penstock_shared::reading::{InvalidSeries, Reading, Series, TimestampMicros, Value};
+use penstock_shared::reading::{InvalidSeries, MAX_NAME_BYTES, Reading, Series, TimestampMicros, Value};
 use serde_json::Value as Json;
 
 use crate::decode::Ask;
@@ -129,6 +129,16 @@ pub(super) fn is_value(json: &Json) -> bool {
         Json::String(_) => matches!(scalar(json), Ok(Value::Boolean(_))),
         _ => false,
     }
+}
+
+/// Checks a name before it is copied to each of its values: no series can have a longer one, and a million bytes of name
+/// times a thousand values would fill the memory.
+pub(super) fn check_name(name: &str) -> Result<(), Undecodable> {
+    if name.len() <= MAX_NAME_BYTES {
+        return Ok(());
+    }
+    let detail = format!("a name of {} bytes, at most {MAX_NAME_BYTES} are taken", name.len());
+    Err(Undecodable::new(Reason::InvalidSeries, detail))
 }
 
 /// Makes the one label that most dialects have.

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use penstock_shared::reading::{TimestampMicros, Value};
+use penstock_shared::reading::{MAX_LABELS, TimestampMicros, Value};
 use serde_json::Value as Json;
 
-use super::findings::Findings;
+use super::findings::{Findings, check_name};
 use super::heard::Heard;
 use crate::config::TimeUnit;
 use crate::decode::reason::{Reason, Undecodable};
@@ -75,6 +75,7 @@ impl Context<'_> {
         let (fields, stamp) = cut(rest.ok_or_else(|| bad("there are no fields"))?.trim_start(), b' ', true);
         let (measurement, mut tags) = cut(key, b',', false);
         let measurement = unescape(measurement);
+        check_name(&measurement)?;
         if measurement.is_empty() {
             return Err(bad("there is no measurement"));
         }
@@ -83,6 +84,11 @@ impl Context<'_> {
             let (tag, after) = cut(text, b',', false);
             let (name, value) = cut(tag, b'=', false);
             let value = value.filter(|value| !value.is_empty()).ok_or_else(|| bad("a tag has no value"))?;
+            check_name(name).and_then(|()| check_name(value))?;
+            if labels.len() >= MAX_LABELS + SOURCE_TAGS.len() {
+                let detail = format!("more tags than the {MAX_LABELS} labels of a series");
+                return Err(Undecodable::new(Reason::InvalidSeries, detail));
+            }
             labels.push((unescape(name).replace(['.', '$'], "_"), unescape(value)));
             tags = after;
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use penstock_shared::reading::{TimestampMicros, Value};
 use serde_json::{Map, Value as Json};
 
-use super::findings::{Findings, is_value, label};
+use super::findings::{Findings, check_name, is_value, label};
 use super::heard::{Heard, clock_time};
 use crate::config::TimeUnit;
 use crate::decode::samples::Sample;
@@ -51,6 +51,10 @@ pub(super) fn read(heard: &Heard<'_>) -> Option<Findings> {
     let source: Arc<str> = device.into();
     let time = params.get("ts").and_then(|ts| clock_time(ts, TimeUnit::Seconds));
     for (component, state) in params {
+        if let Err(fault) = check_name(component) {
+            findings.set_aside(fault);
+            continue;
+        }
         let kind = component.split(':').next().unwrap_or_default();
         if let (Json::Object(members), false) = (state, NO_SENSORS.contains(&kind)) {
             let mut walk = Walk { source: &source, component, kind, time, findings: &mut findings };
@@ -71,6 +75,10 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn object<'m>(&mut self, members: &'m Map<String, Json>, path: &mut Vec<&'m str>) {
         for (name, json) in members {
+            if let Err(fault) = check_name(name) {
+                self.findings.set_aside(fault);
+                continue;
+            }
             path.push(name);
             match json {
                 Json::Object(deeper) if path.len() < MAX_DEPTH => self.object(deeper, path),

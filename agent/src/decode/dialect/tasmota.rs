@@ -12,13 +12,16 @@ use std::sync::Arc;
 use penstock_shared::reading::{TimestampMicros, Value};
 use serde_json::{Map, Value as Json};
 
-use super::findings::{Findings, is_value, label};
+use super::findings::{Findings, check_name, is_value, label};
 use super::heard::{Heard, clock_time};
 use crate::config::TimeUnit;
 use crate::decode::samples::Sample;
 
 /// Chips stand in at most this many objects.
 const MAX_DEPTH: usize = 4;
+
+/// A longer text is no unit.
+const MAX_UNIT_BYTES: usize = 16;
 
 /// Members that are settings or names, not measurements.
 const NO_MEASUREMENTS: [&str; 9] =
@@ -62,6 +65,10 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn object(&mut self, members: &'a Map<String, Json>, path: &mut Vec<&'a str>) {
         for (name, json) in members {
+            if let Err(fault) = check_name(name) {
+                self.findings.set_aside(fault);
+                continue;
+            }
             match json {
                 Json::Object(deeper) if path.len() < MAX_DEPTH => {
                     path.push(name);
@@ -104,7 +111,8 @@ struct Units<'a> {
 
 impl<'a> Units<'a> {
     fn of(members: &'a Map<String, Json>) -> Self {
-        let told = |name: &str| members.get(name).and_then(Json::as_str);
+        let text = |name: &str| members.get(name).and_then(Json::as_str);
+        let told = |name: &str| text(name).filter(|unit| unit.len() <= MAX_UNIT_BYTES);
         Self {
             temperature: if told("TempUnit") == Some("F") { "°F" } else { "°C" },
             pressure: told("PressureUnit").unwrap_or("hPa"),

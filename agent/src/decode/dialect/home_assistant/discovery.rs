@@ -65,7 +65,7 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn entity(&self, topic: &ConfigTopic<'_>, component: &str, id: &str) -> Option<(String, Entity)> {
-        if !READ.contains(&component) {
+        if !READ.contains(&component) || id.len() > MAX_NAME_BYTES {
             return None;
         }
         let state_topic = self.topic("state_topic", "stat_t")?;
@@ -125,6 +125,7 @@ impl<'a> Fields<'a> {
                 id => id.as_str(),
             })
         });
+        let named = named.filter(|name| name.len() <= MAX_NAME_BYTES);
         named.unwrap_or(topic.node.unwrap_or(topic.object)).into()
     }
 

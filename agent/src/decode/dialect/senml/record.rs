@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use penstock_shared::reading::{TimestampMicros, Value};
 
-use crate::decode::dialect::findings::Findings;
+use crate::decode::dialect::findings::{Findings, check_name};
 use crate::decode::reason::{Reason, Undecodable};
 use crate::decode::samples::Sample;
 
@@ -73,6 +73,8 @@ impl Resolver {
             self.is_beyond_us = true;
             return Err(bad(format!("version {version}, {VERSION} is read")));
         }
+        let names = [&record.base_name, &record.base_unit, &record.name, &record.unit];
+        names.into_iter().flatten().try_for_each(|name| check_name(name))?;
         self.base_name = record.base_name.unwrap_or_else(|| std::mem::take(&mut self.base_name));
         self.base_time = record.base_time.unwrap_or(self.base_time);
         self.base_unit = record.base_unit.or_else(|| self.base_unit.take());

@@ -37,8 +37,8 @@ pub struct SparkplugCounts {
     pub gaps: u64,
     /// Metrics named by an alias that no birth explained.
     pub unknown_aliases: u64,
-    /// Rebirths asked for.
-    pub rebirths_asked: u64,
+    /// How often a node was to be asked for its births; only a client of its broker can ask.
+    pub rebirths_wanted: u64,
 }
 
 /// All nodes that one source hears.
@@ -168,7 +168,7 @@ impl Sparkplug {
         findings: &mut Findings,
     ) {
         if self.plant.may_ask(topic, arrived_at) {
-            self.counts.rebirths_asked += 1;
+            self.counts.rebirths_wanted += 1;
             let payload = wire::rebirth_command(u64::try_from(arrived_at.millis()).unwrap_or_default());
             findings.asks.push(Ask { topic: topic.command_topic(), payload });
         }

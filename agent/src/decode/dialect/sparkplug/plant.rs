@@ -118,6 +118,9 @@ impl Plant {
         let Some(node) = self.node(topic).filter(|_| topic.device.len() <= MAX_NAME_BYTES) else {
             return full();
         };
+        if room == 0 && !node.devices.contains_key(topic.device) {
+            return full();
+        }
         let forgotten = node.devices.remove(topic.device).map_or(0, |metrics| metrics.count());
         let mut learned = Metrics::default();
         let mut outcome = Ok(());

@@ -109,6 +109,30 @@ fn a_message_of_a_million_bytes_is_read_in_bounded_time_and_memory() {
     }
 }
 
+#[test]
+fn one_long_name_of_many_values_does_not_fill_the_memory() {
+    let long = "x".repeat(400_000);
+    let members = (0..40_000).map(|number| format!("\"m{number}\":1")).collect::<Vec<_>>().join(",");
+    let fields = (0..40_000).map(|number| format!("f{number}=1")).collect::<Vec<_>>().join(",");
+    let records = "{\"v\":1},".repeat(40_000);
+    for (topic, payload) in [
+        ("tele/x/SENSOR", format!("{{\"{long}\":{{{members}}}}}")),
+        ("tele/x/SENSOR", format!("{{\"PressureUnit\":\"{long}\",{members}}}")),
+        ("x/events/rpc", format!("{{\"method\":\"NotifyStatus\",\"params\":{{\"{long}\":{{{members}}}}}}}")),
+        ("x/influx", format!("{long} {fields}")),
+        ("x/influx", format!("m,t={long} {fields}")),
+        ("x/influx", format!("m{} {fields}", ",t=1".repeat(80_000))),
+        ("any/senml", format!("[{{\"bn\":\"{long}\"}},{records}{{\"v\":1}}]")),
+        ("any/senml", format!("[{{\"bn\":\"a\",\"bu\":\"{long}\"}},{records}{{\"v\":1}}]")),
+    ] {
+        let started = Instant::now();
+        let decoded = decoder().decode(topic, payload.as_bytes(), NOW);
+        check(&decoded);
+        assert!(!decoded.dead_letters.is_empty());
+        assert!(started.elapsed() < Duration::from_secs(5), "{topic}: {:?}", started.elapsed());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

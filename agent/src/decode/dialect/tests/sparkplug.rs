@@ -159,7 +159,7 @@ fn a_gap_is_counted_and_a_rebirth_asked_for_once_in_a_while() {
     let decoded = decoder.decode(topic, &data(20), later);
     assert_eq!(decoded.asks.len(), 1);
     let counts = decoder.sparkplug_counts();
-    assert_eq!((counts.births, counts.gaps, counts.rebirths_asked), (1, 3, 2));
+    assert_eq!((counts.births, counts.gaps, counts.rebirths_wanted), (1, 3, 2));
 }
 
 #[test]
@@ -231,4 +231,9 @@ fn nodes_and_metrics_that_are_invented_without_end_do_not_fill_the_memory() {
         !decoded.dead_letters.is_empty()
     });
     assert!(refused.count() >= 100);
+    let refused = (0..600).filter(|device| {
+        let decoded = decoder.decode(&format!("spBv1.0/p/DBIRTH/e0/d{device}"), &small, NOW);
+        decoded.dead_letters.iter().any(|letter| letter.reason == "too_many_known")
+    });
+    assert_eq!(refused.count(), 600, "a device without metrics takes room as well");
 }

@@ -29,7 +29,7 @@ pub struct SerialSettings {
     pub idle: Option<Duration>,
     /// What is incomplete when the line is silent for this long is dropped; none waits for the rest. Default: none.
     pub gap: Option<Duration>,
-    /// The longest pause between attempts to open the port. Default: 30 s.
+    /// The longest pause between attempts to open the port, which is cheap. Default: 5 s.
     pub backoff_max: Duration,
 }
 
@@ -54,7 +54,7 @@ impl Default for SerialSettings {
             poll: None,
             idle: None,
             gap: None,
-            backoff_max: Duration::from_secs(30),
+            backoff_max: Duration::from_secs(5),
         }
     }
 }
@@ -70,7 +70,7 @@ pub(super) fn read(section: &mut Section<'_>) -> SerialSettings {
     let poll = read_poll(section);
     let idle = section.number("idle_seconds", 0, 0..=86_400);
     let gap = section.number("gap_ms", 0, 0..=60_000);
-    let backoff_max = section.number("backoff_max_seconds", 30, 1..=3600);
+    let backoff_max = section.number("backoff_max_seconds", 5, 1..=3600);
     SerialSettings {
         name,
         port,

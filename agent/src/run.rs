@@ -20,7 +20,7 @@ use crate::committer::{self, CommitHandle};
 use crate::config::Settings;
 use crate::forward::{ForwardError, Forwarder};
 use crate::source::mqtt_listener::{ListenerError, MqttListener};
-use crate::source::{device, mqtt_client, serial};
+use crate::source::{device, modbus, mqtt_client, serial};
 use crate::status::Reporter;
 use shutdown::Running;
 
@@ -102,11 +102,16 @@ async fn start(
         let (source, _) = serial::start(serial.clone(), wiring::serial_outlet(&settings, serial, &commits));
         source
     });
+    let buses = settings.modbus.iter().map(|bus| {
+        let outlet = wiring::outlet(&settings, &bus.name, format!("modbus {}", bus.name), &commits);
+        let (source, _) = modbus::start(bus.clone(), outlet);
+        source
+    });
     let device = settings.device.enabled.then(|| {
         let outlet = wiring::outlet(&settings, &settings.device.source, "device".to_owned(), &commits);
         device::start(settings.device.clone(), outlet)
     });
-    let sources = clients.chain(serials).chain(device).collect();
+    let sources = clients.chain(serials).chain(buses).chain(device).collect();
     Ok(Running {
         buffer,
         listener,

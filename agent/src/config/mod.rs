@@ -16,6 +16,7 @@ mod faults;
 mod forward;
 mod listener;
 mod mapping;
+pub mod modbus;
 mod pointer;
 mod quantity;
 mod section;
@@ -34,6 +35,7 @@ pub use faults::{ConfigFaults, Fault};
 pub use forward::ForwardSettings;
 pub use listener::ListenerSettings;
 pub use mapping::{MappingSettings, PayloadFormat, TimeUnit};
+pub use modbus::ModbusSettings;
 pub use pointer::{InvalidPointer, JsonPointer};
 pub use serial::SerialSettings;
 pub use template::{Captures, InvalidTemplate, Template, TopicTemplate};
@@ -64,6 +66,8 @@ pub struct Settings {
     pub mqtt_clients: Vec<ClientSettings>,
     /// Instruments on serial lines.
     pub serials: Vec<SerialSettings>,
+    /// Modbus buses.
+    pub modbus: Vec<ModbusSettings>,
     /// What is understood without a mapping.
     pub decode: DecodeSettings,
     /// This machine's own sensors.
@@ -121,6 +125,7 @@ fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> 
         mqtt_listener: top.table("mqtt_listener", listener::read),
         mqtt_clients: top.tables("mqtt_client", client::read),
         serials: top.tables("serial", serial::read),
+        modbus: top.tables("modbus", modbus::read),
         decode: top.table("decode", decode::read),
         device: top.table("device", device::read),
         mappings: top.tables("mapping", mapping::read),

@@ -118,7 +118,7 @@ fn the_sample_configuration_shows_every_key() {
     let keys: Vec<String> = log.known_keys().map(str::to_owned).collect();
     assert_eq!(log.into_result(Path::new("deploy/agent.toml"), ()), Ok(()));
     assert!(!settings.mqtt_clients.is_empty() && !settings.mappings.is_empty());
-    assert!(!settings.serials.is_empty());
+    assert!(!settings.serials.is_empty() && !settings.modbus.is_empty());
     let mut section = String::new();
     let mut shown = std::collections::BTreeSet::new();
     for line in everything.lines() {

@@ -14,6 +14,7 @@
 
 pub mod device;
 mod intake;
+pub mod modbus;
 pub mod mqtt_client;
 pub mod mqtt_listener;
 mod outlet;

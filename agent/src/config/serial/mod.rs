@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::section::Section;
 
 pub use framing::{ByteOrder, Checksum, ChecksumKind, Framing, FramingSettings, LengthCounts};
+pub(super) use port::read as read_port;
 pub use port::{Device, FlowControl, Parity, PortSettings, UsbId};
 pub use record::{BinaryField, FieldType, Pattern, RecordFormat, RecordSettings};
 

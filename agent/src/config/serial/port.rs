@@ -98,7 +98,7 @@ impl Default for PortSettings {
     }
 }
 
-pub(super) fn read(section: &mut Section<'_>) -> PortSettings {
+pub(in crate::config) fn read(section: &mut Section<'_>) -> PortSettings {
     let default = PortSettings::default();
     let device = read_device(section);
     let baud = u32::try_from(section.number("baud", default.baud.into(), 1..=u32::MAX.into())).unwrap_or(0);

@@ -1,7 +1,6 @@
 //! What sources that cannot ask their device to send again do with what they measured: hold it until the disk has it.
 //!
-//! Nothing is read from the device meanwhile, so that memory stays bounded: the device, or the port's own buffer,
-//! waits.
+//! A source reads no more meanwhile, or only a bounded amount ahead: the device, or the port's own buffer, waits.
 
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! A sysfs of files in a temporary directory, as the kernel would show it.
+
 use std::collections::BTreeMap;
 
 use super::*;

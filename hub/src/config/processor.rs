@@ -21,7 +21,7 @@ impl ProcessorSettings {
         let grace_hours = section.number("ledger_grace_hours", 24, 1..=8_760_u64);
         Self {
             lease: section.seconds("lease_seconds", 15, 2..=600),
-            group_readings: section.number("group_readings", 40_000, 100..=200_000),
+            group_readings: section.number("group_readings", 80_000, 100..=200_000),
             ledger_grace: Duration::from_secs(grace_hours * 3600),
         }
     }

@@ -19,7 +19,7 @@ const TURNS: usize = 2;
 /// What an agent sends while it catches up.
 const BATCH: usize = 8000;
 const FRAMES_A_REQUEST: usize = 8;
-const GROUPS: [usize; 3] = [4000, 20_000, 40_000];
+const GROUPS: [usize; 4] = [4000, 20_000, 40_000, 80_000];
 /// Fewer readings of a series in a group are never best: at 4 the server takes 6 k readings/s.
 const FEWEST_A_SERIES: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -18,6 +18,7 @@ pub mod modbus;
 pub mod mqtt_client;
 pub mod mqtt_listener;
 mod outlet;
+mod port;
 pub mod serial;
 mod task;
 

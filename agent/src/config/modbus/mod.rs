@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::section::Section;
-use super::serial::{Device, PortSettings, read_port};
+use super::serial::{PortSettings, read_port};
 
 pub use register::{RegisterKind, RegisterSettings, RegisterType, WordOrder};
 
@@ -84,11 +84,7 @@ pub(super) fn read(section: &mut Section<'_>) -> ModbusSettings {
 
 fn read_bus(section: &mut Section<'_>) -> Bus {
     let Some(address) = section.optional_text("tcp") else {
-        let port = read_port(section);
-        if matches!(port.device, Device::Usb(_)) {
-            section.fault("usb_vendor", "is not for Modbus; name the port, best by /dev/serial/by-id");
-        }
-        return Bus::Rtu(port);
+        return Bus::Rtu(read_port(section));
     };
     let has_port = address
         .rsplit_once(':')

@@ -31,7 +31,7 @@ fn a_serial_bus_has_line_settings_and_a_slave_its_own_interval() {
     let text = text.replace("unit = 7", "unit = 7\ninterval_ms = 200");
     let settings = read_bus(&text).expect("a good section");
     let Bus::Rtu(port) = settings.bus else { panic!("no serial bus") };
-    assert_eq!((port.device, port.baud), (Device::Path("/dev/ttyS1".into()), 19_200));
+    assert_eq!((port.device, port.baud), (crate::config::serial::Device::Path("/dev/ttyS1".into()), 19_200));
     assert_eq!(settings.slaves[0].interval, Duration::from_millis(200));
 }
 
@@ -42,7 +42,6 @@ fn what_cannot_work_is_refused_with_its_key() {
         ("tcp = \"127.0.0.1\"\n", "", "modbus.tcp: must be HOST:PORT"),
         ("tcp = \"a:1\"\nport = \"/dev/ttyS1\"\n", "", "modbus.port: unknown key"),
         ("", "", "modbus.port: is needed"),
-        ("usb_vendor = \"0403\"\nusb_product = \"6001\"\n", "", "modbus.usb_vendor: is not for Modbus"),
         (tcp, "kind = \"coil\"\ntype = \"u16\"", "modbus.slave.register.type: must be \"bool\""),
         (tcp, "type = \"u24\"", "modbus.slave.register.type: must be one of"),
         (tcp, "type = \"bits\"\nscale = 2.0", "modbus.slave.register.type: is no number"),

@@ -1,6 +1,7 @@
 //! An open bus: one question at a time, and what came of it.
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -9,11 +10,13 @@ use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave, slave::SlaveC
 use tokio_serial::SerialStream;
 
 use super::fresh::Fresh;
+use super::gap::frame_gap;
 use super::plan::Block;
-use super::port::{self, PortError};
+
 use super::value::Data;
 use crate::config::ModbusSettings;
 use crate::config::modbus::{Bus, RegisterKind};
+use crate::source::port::{self, PortError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -68,8 +71,8 @@ impl Link {
                 Ok(Self { client: tcp::attach(Fresh::new(stream)), timeout, serial: None })
             }
             Bus::Rtu(port_settings) => {
-                let port = Fresh::new(port::open(port_settings).await?);
-                let line = Line { port, gap: port::frame_gap(port_settings), heard: Instant::now() };
+                let port = Fresh::new(port::open(port_settings, Path::new("/")).await?.0);
+                let line = Line { port, gap: frame_gap(port_settings), heard: Instant::now() };
                 Ok(Self { client: rtu::attach(line.port.clone()), timeout, serial: Some(line) })
             }
         }

@@ -12,9 +12,9 @@
 
 mod counters;
 mod fresh;
+mod gap;
 mod link;
 mod plan;
-mod port;
 mod schedule;
 mod session;
 mod slave;

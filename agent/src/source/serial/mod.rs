@@ -14,24 +14,20 @@ mod ahead;
 mod allowance;
 mod clocks;
 mod counters;
-mod find;
 mod instrument;
-mod port;
 mod session;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use penstock_shared::backoff::Backoff;
 use tokio::sync::watch;
-use tokio_serial::SerialStream;
 
 use crate::config::SerialSettings;
-use crate::source::{Outlet, SourceTask};
+use crate::source::{Outlet, SourceTask, port};
 pub use counters::{SerialCounters, SerialCounts};
 use instrument::Instrument;
-use port::PortError;
 use session::{End, Session};
 
 const BACKOFF_BASE: Duration = Duration::from_millis(100);
@@ -70,7 +66,7 @@ async fn run(
     let name = settings.name.as_str();
     let mut complained = String::new();
     loop {
-        match open(&settings, &root).await {
+        match port::open(&settings.port, &root).await {
             Ok((port, path)) => {
                 instrument.counters.count_opening();
                 tracing::info!(name, path = %path.display(), "serial port open");
@@ -107,13 +103,6 @@ async fn run(
             _ = stopping.wait_for(|stop| *stop) => return,
         }
     }
-}
-
-/// Drivers may take their time over opening, and none of it may be the other sources'.
-async fn open(settings: &SerialSettings, root: &Path) -> Result<(SerialStream, PathBuf), PortError> {
-    let (port, root) = (settings.port.clone(), root.to_path_buf());
-    let opened = tokio::task::spawn_blocking(move || port::open(&port, &root)).await;
-    opened.unwrap_or_else(|error| Err(PortError::Gone(error)))
 }
 
 #[cfg(test)]

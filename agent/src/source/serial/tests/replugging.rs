@@ -111,11 +111,11 @@ async fn a_port_in_use_says_so_and_is_opened_once_it_is_free() {
     let path = std::path::PathBuf::from(other_end.name().expect("a name"));
     let settings = PortSettings { device: Device::Path(path), ..PortSettings::default() };
     let root = std::path::Path::new("/");
-    let held = crate::source::serial::port::open(&settings, root).expect("free");
-    let error = crate::source::serial::port::open(&settings, root).expect_err("in use");
+    let held = crate::source::port::open(&settings, root).await.expect("free");
+    let error = crate::source::port::open(&settings, root).await.expect_err("in use");
     assert!(error.to_string().contains("is in use by "), "{error}");
     drop(held);
-    assert!(crate::source::serial::port::open(&settings, root).is_ok());
+    assert!(crate::source::port::open(&settings, root).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,19 +1,21 @@
-//! Opens a port as its line is set, or says in plain words why it cannot.
+//! Serial ports, for every source that has one: opened as the line is set, or a plain word why not.
+
+mod find;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tokio_serial::{ErrorKind, SerialPortBuilderExt, SerialStream};
 
-use super::find::find;
 use crate::config::serial::{Device, FlowControl, Parity, PortSettings};
+use find::find;
 
 /// Why a port is not open.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PortError {
     #[error("no USB adapter {vendor}:{product}{serial_number} is plugged in")]
     NoAdapter { vendor: String, product: String, serial_number: String },
-    #[error("{0} does not exist: the instrument is not plugged in")]
+    #[error("{0} does not exist: nothing is plugged in there")]
     Absent(PathBuf),
     #[error("{path} is in use by {holder}")]
     Busy { path: PathBuf, holder: String },
@@ -25,8 +27,15 @@ pub(super) enum PortError {
     Refused { path: PathBuf, source: tokio_serial::Error },
 }
 
-/// Finds the port and opens it for this program alone.
-pub(super) fn open(settings: &PortSettings, root: &Path) -> Result<(SerialStream, PathBuf), PortError> {
+/// Finds the port and opens it for this program alone. `root` is where `/sys` and `/dev` are.
+pub(super) async fn open(settings: &PortSettings, root: &Path) -> Result<(SerialStream, PathBuf), PortError> {
+    let (settings, root) = (settings.clone(), root.to_path_buf());
+    // Some drivers take their time to open.
+    let opened = tokio::task::spawn_blocking(move || open_now(&settings, &root)).await;
+    opened.unwrap_or_else(|error| Err(PortError::Gone(error)))
+}
+
+fn open_now(settings: &PortSettings, root: &Path) -> Result<(SerialStream, PathBuf), PortError> {
     let path = find(&settings.device, root).ok_or_else(|| no_adapter(&settings.device))?;
     let builder = tokio_serial::new(path.to_string_lossy(), settings.baud)
         .data_bits(match settings.data_bits {

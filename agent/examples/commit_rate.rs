@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use penstock_agent::buffer::{Buffer, BufferSettings};
+use penstock_agent::clock::{Clock, ClockSettings};
 use penstock_agent::committer::{self, CommitLimits};
+use penstock_agent::config::LimitSettings;
 use penstock_agent::delivery::Delivery;
+use penstock_agent::edge::Edge;
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 use tokio::sync::mpsc;
 
@@ -20,7 +23,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scratch = std::env::temp_dir().join(format!("penstock-commit-rate-{}", std::process::id()));
     let dir = arguments.next().map_or(scratch, Into::into);
     let buffer = Buffer::open(BufferSettings { quota_bytes: 4 << 30, ..BufferSettings::new(&dir) })?;
-    let (handle, thread) = committer::spawn(buffer.clone(), CommitLimits::default())?;
+    let clock = Arc::new(Clock::open(&dir, ClockSettings::default())?);
+    let edge = Edge::new(&[], LimitSettings::default());
+    let (handle, thread) = committer::spawn(buffer.clone(), CommitLimits::default(), edge, clock)?;
     let series: Vec<_> = (0..SERIES)
         .map(|n| Series::new("temperature", format!("gw-plant1/press{n}")).map(Arc::new))
         .collect::<Result<_, _>>()?;

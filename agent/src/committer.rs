@@ -1,15 +1,20 @@
-//! Gathers what sources deliver into commits: one flush and fsync for all that came while the last one ran.
+//! Gathers what sources deliver into commits: one flush and fsync for all that came while the last one ran. What the
+//! operator does not want kept is screened out on the way ([`Edge`]), times of arrival are stamped ([`Clock`]).
 //!
 //! Nothing here waits for a timer: publishers have small in-flight windows, and a linger before the
 //! acknowledgement would cap them. This module must not know of MQTT or HTTP.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use penstock_shared::reading::{TimestampMicros, Value};
 use tokio::sync::mpsc;
 
 use crate::buffer::{Buffer, Group};
+use crate::clock::Clock;
 use crate::delivery::{Delivery, NotCommitted};
+use crate::edge::{Edge, Withheld};
 
 /// What a reading takes in a commit, roughly, beside its text.
 const READING_BYTES: usize = 16;
@@ -38,8 +43,7 @@ pub struct CommitHandle {
 }
 
 impl CommitHandle {
-    /// Returns the way into `queue`, for tests of sources that decide themselves when a delivery is durable.
-    #[cfg(test)]
+    /// Returns the way into `queue`, for those in the committer's place who decide themselves what a delivery comes to.
     pub(crate) const fn over(queue: mpsc::Sender<Delivery>) -> Self {
         Self { queue }
     }
@@ -76,9 +80,14 @@ impl CommitHandle {
 ///
 /// # Errors
 /// When the operating system gives no thread.
-pub fn spawn(buffer: Buffer, limits: CommitLimits) -> std::io::Result<(CommitHandle, JoinHandle<()>)> {
+pub fn spawn(
+    buffer: Buffer,
+    limits: CommitLimits,
+    edge: Edge,
+    clock: Arc<Clock>,
+) -> std::io::Result<(CommitHandle, JoinHandle<()>)> {
     let (queue, deliveries) = mpsc::channel(limits.queue_deliveries);
-    let committer = Committer { buffer, limits, deliveries };
+    let committer = Committer { buffer, limits, edge, clock, deliveries };
     let thread = std::thread::Builder::new().name("committer".into()).spawn(move || committer.run())?;
     Ok((CommitHandle { queue }, thread))
 }
@@ -86,10 +95,19 @@ pub fn spawn(buffer: Buffer, limits: CommitLimits) -> std::io::Result<(CommitHan
 struct Committer {
     buffer: Buffer,
     limits: CommitLimits,
+    edge: Edge,
+    clock: Arc<Clock>,
     deliveries: mpsc::Receiver<Delivery>,
 }
 
 type Done = Box<dyn FnOnce(Result<(), NotCommitted>) + Send>;
+
+/// Deliveries that share one flush.
+struct Gathered {
+    group: Group,
+    withheld: Withheld,
+    acknowledgements: Vec<Done>,
+}
 
 impl Committer {
     fn run(mut self) {
@@ -97,42 +115,69 @@ impl Committer {
         while self.deliveries.blocking_recv_many(&mut waiting, self.limits.group_readings) > 0 {
             let mut rest = waiting.drain(..).peekable();
             while rest.peek().is_some() {
-                let (group, acknowledgements) = gather(&mut rest, &self.limits);
-                self.commit(&group, acknowledgements);
+                let gathered = gather(&mut rest, &self.limits, &mut self.edge);
+                self.commit(gathered);
             }
         }
     }
 
-    fn commit(&self, group: &Group, acknowledgements: Vec<Done>) {
-        let outcome = match self.buffer.append(group) {
-            Ok(_) => Ok(()),
+    fn commit(&mut self, gathered: Gathered) {
+        let Gathered { mut group, withheld, acknowledgements } = gathered;
+        let outcome = self.keep(&mut group);
+        match &outcome {
+            Ok(()) => self.edge.settle(&withheld),
             Err(error) => {
                 // The fault itself is reported once by the buffer; this recurs with every group.
                 tracing::debug!(%error, deliveries = acknowledgements.len(), "group not committed");
-                Err(NotCommitted::from(&error))
+                self.edge.undo();
             }
-        };
+        }
         for done in acknowledgements {
             done(outcome.clone());
         }
     }
+
+    fn keep(&self, group: &mut Group) -> Result<(), NotCommitted> {
+        if group.readings.is_empty() && group.dead_letters.is_empty() {
+            // There is nothing that the disk must have; the next commit carries the count.
+            self.buffer.count_rejected(group.rejected);
+            return Ok(());
+        }
+        let stamp =
+            self.clock.stamp().map_err(|error| NotCommitted::Disk(format!("clock's state: {error}")))?;
+        group.received_at = stamp.now;
+        for reading in &mut group.readings {
+            stamp.apply(reading);
+        }
+        self.buffer.append(group).map(drop).map_err(|error| NotCommitted::from(&error))
+    }
 }
 
 /// Takes deliveries until a bound is reached; always at least one.
-fn gather(deliveries: &mut impl Iterator<Item = Delivery>, limits: &CommitLimits) -> (Group, Vec<Done>) {
+fn gather(
+    deliveries: &mut impl Iterator<Item = Delivery>,
+    limits: &CommitLimits,
+    edge: &mut Edge,
+) -> Gathered {
     let mut group = Group { received_at: TimestampMicros::now(), ..Group::default() };
+    let now = Instant::now();
+    let mut withheld = Withheld::default();
     let mut acknowledgements = Vec::new();
     let mut bytes = 0;
     for delivery in deliveries {
         bytes += bytes_of(&delivery);
-        group.readings.extend(delivery.readings);
+        let screened = edge.screen(delivery.readings, now, group.received_at);
+        group.readings.extend(screened.kept);
+        group.dead_letters.extend(screened.dead_letters);
         group.dead_letters.extend(delivery.dead_letters);
+        withheld.add(&screened.withheld);
         acknowledgements.push(delivery.done);
         if group.readings.len() >= limits.group_readings || bytes >= limits.group_bytes {
             break;
         }
     }
-    (group, acknowledgements)
+    group.rejected = withheld.total();
+    Gathered { group, withheld, acknowledgements }
 }
 
 fn bytes_of(delivery: &Delivery) -> usize {
@@ -146,13 +191,14 @@ fn bytes_of(delivery: &Delivery) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::mpsc as std_mpsc;
 
     use penstock_shared::reading::{Reading, Series};
 
     use super::*;
     use crate::buffer::BufferSettings;
+    use crate::clock::ClockSettings;
+    use crate::config::{ExceptionSettings, LimitSettings, SeriesSettings};
     use crate::delivery::DeadLetter;
 
     type Outcomes = std_mpsc::Receiver<Result<(), NotCommitted>>;
@@ -175,6 +221,14 @@ mod tests {
         (deliveries.collect(), outcomes)
     }
 
+    fn clock(dir: &tempfile::TempDir) -> Arc<Clock> {
+        Arc::new(Clock::open(dir.path(), ClockSettings::default()).unwrap())
+    }
+
+    fn keep_all() -> Edge {
+        Edge::new(&[], LimitSettings::default())
+    }
+
     fn buffer(dir: &tempfile::TempDir, min_free_bytes: u64) -> Buffer {
         Buffer::open(BufferSettings { min_free_bytes, ..BufferSettings::new(dir.path().join("buffer")) })
             .unwrap()
@@ -184,7 +238,8 @@ mod tests {
     fn every_delivery_is_acknowledged_once_and_only_when_it_is_counted() {
         let dir = tempfile::tempdir().unwrap();
         let buffer = buffer(&dir, 0);
-        let (handle, thread) = spawn(buffer.clone(), CommitLimits::default()).unwrap();
+        let (handle, thread) =
+            spawn(buffer.clone(), CommitLimits::default(), keep_all(), clock(&dir)).unwrap();
         let (deliveries, outcomes) = deliveries(500);
         for delivery in deliveries {
             handle.try_submit(delivery).unwrap();
@@ -203,7 +258,8 @@ mod tests {
     fn what_is_queued_at_the_end_is_still_committed() {
         let dir = tempfile::tempdir().unwrap();
         let buffer = buffer(&dir, 0);
-        let (handle, thread) = spawn(buffer.clone(), CommitLimits::default()).unwrap();
+        let (handle, thread) =
+            spawn(buffer.clone(), CommitLimits::default(), keep_all(), clock(&dir)).unwrap();
         let (deliveries, outcomes) = deliveries(100);
         for delivery in deliveries {
             handle.try_submit(delivery).unwrap();
@@ -217,7 +273,8 @@ mod tests {
     #[test]
     fn a_disk_that_refuses_withholds_every_acknowledgement() {
         let dir = tempfile::tempdir().unwrap();
-        let (handle, thread) = spawn(buffer(&dir, u64::MAX), CommitLimits::default()).unwrap();
+        let (handle, thread) =
+            spawn(buffer(&dir, u64::MAX), CommitLimits::default(), keep_all(), clock(&dir)).unwrap();
         let (deliveries, outcomes) = deliveries(3);
         for delivery in deliveries {
             handle.try_submit(delivery).unwrap();
@@ -246,8 +303,8 @@ mod tests {
         let limits = CommitLimits { queue_deliveries: 10, group_readings: 4, group_bytes: 1000 };
         let (deliveries, _outcomes) = deliveries(6);
         let mut deliveries = deliveries.into_iter();
-        assert_eq!(gather(&mut deliveries, &limits).1.len(), 4);
-        assert_eq!(gather(&mut deliveries, &limits).1.len(), 2);
+        assert_eq!(gather(&mut deliveries, &limits, &mut keep_all()).acknowledgements.len(), 4);
+        assert_eq!(gather(&mut deliveries, &limits, &mut keep_all()).acknowledgements.len(), 2);
         let letter = || DeadLetter {
             arrived_at: TimestampMicros(1),
             origin: String::new(),
@@ -260,6 +317,54 @@ mod tests {
             dead_letters: vec![letter()],
             done: Box::new(|_| ()),
         });
-        assert_eq!(gather(&mut large, &limits).1.len(), 2);
+        assert_eq!(gather(&mut large, &limits, &mut keep_all()).acknowledgements.len(), 2);
+    }
+    fn only_changes() -> Edge {
+        let exception = ExceptionSettings { deadband: Some(0.0), ..ExceptionSettings::default() };
+        Edge::new(&[SeriesSettings { exception, ..SeriesSettings::default() }], LimitSettings::default())
+    }
+
+    #[test]
+    fn what_is_withheld_is_acknowledged_and_counted_as_rejected() {
+        let dir = tempfile::tempdir().unwrap();
+        let buffer = buffer(&dir, 0);
+        let edge = only_changes();
+        let counts = edge.counts();
+        let (handle, thread) = spawn(buffer.clone(), CommitLimits::default(), edge, clock(&dir)).unwrap();
+        let (deliveries, outcomes) = deliveries(10);
+        for delivery in deliveries {
+            handle.try_submit(delivery).unwrap();
+            outcomes.recv().unwrap().unwrap();
+        }
+        drop(handle);
+        thread.join().unwrap();
+        let books = buffer.counts();
+        assert_eq!((books.received, books.buffered, books.rejected), (10, 1, 9));
+        assert_eq!(counts.now(), Withheld { unchanged: 9, ..Withheld::default() });
+        drop(buffer);
+        let reopened = Buffer::open(BufferSettings::new(dir.path().join("buffer"))).unwrap();
+        assert_eq!(reopened.counts(), books);
+    }
+
+    #[test]
+    fn a_reading_that_the_disk_refused_is_no_report_that_the_next_could_repeat() {
+        let dir = tempfile::tempdir().unwrap();
+        let buffer = buffer(&dir, u64::MAX);
+        let mut committer = Committer {
+            buffer: buffer.clone(),
+            limits: CommitLimits::default(),
+            edge: only_changes(),
+            clock: clock(&dir),
+            deliveries: mpsc::channel(1).1,
+        };
+        for _ in 0..2 {
+            let (deliveries, outcomes) = deliveries(2);
+            let gathered = gather(&mut deliveries.into_iter(), &committer.limits, &mut committer.edge);
+            assert_eq!((gathered.group.readings.len(), gathered.group.rejected), (1, 1));
+            committer.commit(gathered);
+            assert!(outcomes.iter().all(|outcome| outcome.is_err()));
+        }
+        assert_eq!(buffer.counts().received, 0);
+        assert_eq!(committer.edge.counts().now(), Withheld::default());
     }
 }

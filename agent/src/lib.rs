@@ -1,9 +1,9 @@
 //! The gateway's half of Penstock: a reading's way from the wire to the hub's ledger.
 //!
 //! ```text
-//! source ─▶ decode ─▶ Delivery ─▶ committer ─▶ buffer (sled, fsync) ─▶ forward ──HTTP──▶ hub
-//!    ▲                                 │ done, after the fsync            │ trims the buffer
-//!    └────────── PUBACK ◀──────────────┘                                  ▼ when the hub has it
+//! source ─▶ decode ─▶ Delivery ─▶ committer (edge) ─▶ buffer (sled, fsync) ─▶ forward ──HTTP──▶ hub
+//!    ▲                                 │ done, after the fsync                   │ trims the buffer
+//!    └────────── PUBACK ◀──────────────┘                                         ▼ when the hub has it
 //! ```
 
 pub mod config;
@@ -14,6 +14,10 @@ pub mod decode;
 
 pub mod delivery;
 
+pub mod edge;
+
+pub mod clock;
+
 pub mod committer;
 
 pub mod buffer;
@@ -23,3 +27,5 @@ pub mod forward;
 pub mod status;
 
 pub mod run;
+
+pub mod sample;

@@ -5,11 +5,12 @@ mod allocator;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use penstock_agent::config::{self, LogFormat, LogSettings, Settings};
-use penstock_agent::{run, status};
+use penstock_agent::{run, sample, status};
 use tracing_subscriber::EnvFilter;
 
 /// `EX_CONFIG` of sysexits.h.
@@ -32,7 +33,16 @@ enum Command {
     /// Runs until SIGTERM or SIGINT.
     Run(ConfigArgument),
     /// Says what is wrong with the configuration, all of it at once.
-    Check(ConfigArgument),
+    Check {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// Hears the sources live and tells which series would result, storing nothing.
+        #[arg(long)]
+        sample: bool,
+        /// How long the sources are heard.
+        #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        seconds: u64,
+    },
     /// Says where every reading of this gateway is; works while the agent runs.
     Status {
         #[command(flatten)]
@@ -65,7 +75,14 @@ fn main() -> ExitCode {
                 run::run(settings).map_err(Into::into)
             })
         }
-        Command::Check(argument) => check(&argument),
+        Command::Check { config, sample, seconds } => {
+            let code = check(&config);
+            if sample && code == ExitCode::SUCCESS {
+                hear(&config, Duration::from_secs(seconds))
+            } else {
+                code
+            }
+        }
         Command::Status { config, json } => with_settings(&config, |settings| {
             let dir = &settings.buffer.dir;
             let text = status::show(dir, json).with_context(|| format!("status of {}", dir.display()))?;
@@ -130,6 +147,17 @@ fn check(argument: &ConfigArgument) -> ExitCode {
             ExitCode::from(EXIT_CONFIG)
         }
     }
+}
+
+fn hear(argument: &ConfigArgument, duration: Duration) -> ExitCode {
+    with_settings(argument, |settings| {
+        // What cannot be reached is told as it happens.
+        set_up_logging(&LogSettings { level: "warn".to_owned(), ..settings.log.clone() });
+        println!("… hearing the sources for {} s", duration.as_secs());
+        let report = sample::run(&settings, duration).context("sample")?;
+        println!("{}", report.trim_end());
+        Ok(())
+    })
 }
 
 /// Takes the environment's variables that are text; no key of ours has another.

@@ -1,27 +1,30 @@
 //! The composition root: makes every channel, thread and task of the agent, and ends them in the data's order.
 //!
 //! ```text
-//! sources ─CommitHandle─▶ committer ─▶ Buffer ─▶ forwarder ──▶ hub
-//!                                        └────▶ reporter  ──▶ hub, status.json
+//! sources ─CommitHandle─▶ committer (edge, clock) ─▶ Buffer ─▶ forwarder ──▶ hub
+//!                                                       └────▶ reporter  ──▶ hub, status.json
 //! ```
 
 mod shutdown;
-mod wiring;
+pub(crate) mod sources;
+pub(crate) mod wiring;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::buffer::{Buffer, BufferError};
+use crate::clock::Clock;
 use crate::committer::{self, CommitHandle};
 use crate::config::Settings;
+use crate::edge::{Edge, WithheldCounts};
 use crate::forward::{ForwardError, Forwarder};
 use crate::source::mqtt_listener::{ListenerError, MqttListener};
-use crate::source::{device, modbus, mqtt_client, serial};
-use crate::status::Reporter;
+use crate::status::{Reporter, Seen};
 use shutdown::Running;
 
 /// How long a blocking task that missed its deadline is waited for at the very end.
@@ -37,6 +40,14 @@ pub enum RunError {
         dir: std::path::PathBuf,
         /// What the disk said.
         source: BufferError,
+    },
+    /// The clock's state cannot be opened.
+    #[error("clock's state in {dir}: {source}")]
+    Clock {
+        /// The buffer's directory.
+        dir: std::path::PathBuf,
+        /// What the disk said.
+        source: std::io::Error,
     },
     /// A thread, runtime or signal handler was not to be had.
     #[error("operating system: {0}")]
@@ -68,12 +79,19 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     // The buffer blocks on the disk while it opens and heals, so it comes before any runtime.
     let buffer = Buffer::open(wiring::buffer_settings(&settings))
         .map_err(|source| RunError::Buffer { dir: settings.buffer.dir.clone(), source })?;
+    let clock = Clock::open(&settings.buffer.dir, settings.clock.clone())
+        .map(Arc::new)
+        .map_err(|source| RunError::Clock { dir: settings.buffer.dir.clone(), source })?;
+    let edge = Edge::new(&settings.series, settings.limits);
+    let withheld = edge.counts();
     let (commits, committer) =
-        committer::spawn(buffer.clone(), wiring::commit_limits(&settings)).map_err(RunError::System)?;
+        committer::spawn(buffer.clone(), wiring::commit_limits(&settings), edge, Arc::clone(&clock))
+            .map_err(RunError::System)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::System)?;
     let outcome = runtime.block_on(async {
-        let running = start(settings, buffer, commits, committer).await?;
+        let kept = Kept { buffer, clock, withheld, commits, committer };
+        let running = start(settings, kept).await?;
         announce("penstock-agent ready");
         running.until_stopped().await
     });
@@ -82,40 +100,29 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     outcome
 }
 
-async fn start(
-    settings: Settings,
+/// What stands before any source does.
+struct Kept {
     buffer: Buffer,
+    clock: Arc<Clock>,
+    withheld: Arc<WithheldCounts>,
     commits: CommitHandle,
     committer: JoinHandle<()>,
-) -> Result<Running, RunError> {
+}
+
+async fn start(settings: Settings, kept: Kept) -> Result<Running, RunError> {
+    let Kept { buffer, clock, withheld, commits, committer } = kept;
     let (stop_sending, sending_stops) = watch::channel(false);
     let (stop_reporting, reporting_stops) = watch::channel(false);
     let forward_settings = wiring::forward_settings(&settings);
-    let forwarder = Forwarder::new(buffer.clone(), forward_settings.clone())?;
-    let reporter = Reporter::new(buffer.clone(), forward_settings)?;
+    let forwarder = Forwarder::new(buffer.clone(), Arc::clone(&clock), forward_settings.clone())?;
     let listener = start_listener(&settings, &commits).await?;
-    let clients = settings.mqtt_clients.iter().map(|client| {
-        let intake = wiring::client_intake(&settings, client, &commits);
-        mqtt_client::start(client.clone(), &settings.agent.id, intake)
-    });
-    let serials = settings.serials.iter().map(|serial| {
-        let (source, _) = serial::start(serial.clone(), wiring::serial_outlet(&settings, serial, &commits));
-        source
-    });
-    let buses = settings.modbus.iter().map(|bus| {
-        let outlet = wiring::outlet(&settings, &bus.name, format!("modbus {}", bus.name), &commits);
-        let (source, _) = modbus::start(bus.clone(), outlet);
-        source
-    });
-    let device = settings.device.enabled.then(|| {
-        let outlet = wiring::outlet(&settings, &settings.device.source, "device".to_owned(), &commits);
-        device::start(settings.device.clone(), outlet)
-    });
-    let sources = clients.chain(serials).chain(buses).chain(device).collect();
+    let sources = sources::start(&settings, &commits);
+    let seen = Seen { buffer: buffer.clone(), clock, withheld, sources: sources.states };
+    let reporter = Reporter::new(seen, forward_settings)?;
     Ok(Running {
         buffer,
         listener,
-        sources,
+        sources: sources.tasks,
         commits,
         committer,
         stop_sending,

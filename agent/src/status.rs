@@ -1,10 +1,12 @@
 //! What the agent says of itself: to the hub as a report, to the operator as `status.json` and a table.
 
 mod rates;
+mod sources;
 mod table;
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use penstock_shared::reading::TimestampMicros;
@@ -13,8 +15,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::buffer::Buffer;
+use crate::clock::Clock;
+use crate::edge::{Withheld, WithheldCounts};
 use crate::forward::{ForwardError, ForwardSettings, Hub};
 use rates::Rates;
+pub use sources::{SourceCounts, SourceStatus};
 
 /// The status file's name in the buffer directory.
 pub const STATUS_FILE: &str = "status.json";
@@ -30,6 +35,27 @@ pub struct Status {
     pub balanced: bool,
     /// Where readings are sent.
     pub hub: String,
+    /// Whether this machine's clock is set; while it is not, readings wait.
+    #[serde(default)]
+    pub clock_set: bool,
+    /// Readings that were not kept since the start, as configured; the books count them as rejected.
+    #[serde(default)]
+    pub withheld: Withheld,
+    /// What each source counted since the start.
+    #[serde(default)]
+    pub sources: Vec<SourceCounts>,
+}
+
+/// What the status is taken from.
+pub struct Seen {
+    /// The books.
+    pub buffer: Buffer,
+    /// This machine's clock.
+    pub clock: Arc<Clock>,
+    /// What is not kept.
+    pub withheld: Arc<WithheldCounts>,
+    /// The sources that count.
+    pub sources: Vec<SourceStatus>,
 }
 
 /// Why the status cannot be told.
@@ -58,7 +84,7 @@ pub enum StatusError {
 
 /// Writes the status file and reports to the hub, every few seconds.
 pub struct Reporter {
-    buffer: Buffer,
+    seen: Seen,
     settings: ForwardSettings,
     hub: Hub,
     started_at: TimestampMicros,
@@ -70,9 +96,9 @@ impl Reporter {
     ///
     /// # Errors
     /// When the HTTP client cannot be set up.
-    pub fn new(buffer: Buffer, settings: ForwardSettings) -> Result<Self, ForwardError> {
+    pub fn new(seen: Seen, settings: ForwardSettings) -> Result<Self, ForwardError> {
         let hub = Hub::new(&settings)?;
-        Ok(Self { buffer, settings, hub, started_at: TimestampMicros::now(), rates: Rates::default() })
+        Ok(Self { seen, settings, hub, started_at: TimestampMicros::now(), rates: Rates::default() })
     }
 
     /// Reports until `shutdown` becomes true, then writes the status file a last time.
@@ -104,28 +130,38 @@ impl Reporter {
     }
 
     fn report(&mut self) -> AgentReport {
-        let counts = self.buffer.counts();
+        let Seen { buffer, clock, .. } = &self.seen;
+        let counts = buffer.counts();
+        let now = TimestampMicros::now();
+        // By a clock that is not set it is not known when; at most now.
+        let oldest = buffer.oldest_buffered_at().map(|oldest| clock.resolve(oldest).unwrap_or(now));
         let (received_per_second, stored_per_second) = self.rates.note(Instant::now(), &counts);
         AgentReport {
             agent: self.settings.agent.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            epoch: self.buffer.epoch().to_string(),
-            time: TimestampMicros::now(),
+            epoch: buffer.epoch().to_string(),
+            time: now,
             started_at: self.started_at,
             counts,
-            buffer_bytes: self.buffer.bytes_on_disk(),
-            buffer_quota_bytes: self.buffer.settings().quota_bytes,
-            oldest_buffered_at: self.buffer.oldest_buffered_at().filter(|_| counts.buffered > 0),
+            buffer_bytes: buffer.bytes_on_disk(),
+            buffer_quota_bytes: buffer.settings().quota_bytes,
+            oldest_buffered_at: oldest.filter(|_| counts.buffered > 0),
             received_per_second,
             stored_per_second,
-            faults: self.buffer.faults(),
+            faults: buffer.faults(),
         }
     }
 
     async fn write(&self, report: AgentReport) {
-        let status =
-            Status { balanced: report.counts.is_balanced(), hub: self.settings.hub_url.clone(), report };
-        let buffer = self.buffer.clone();
+        let status = Status {
+            balanced: report.counts.is_balanced(),
+            hub: self.settings.hub_url.clone(),
+            report,
+            clock_set: self.seen.clock.is_set(),
+            withheld: self.seen.withheld.now(),
+            sources: self.seen.sources.iter().map(SourceStatus::now).collect(),
+        };
+        let buffer = self.seen.buffer.clone();
         let dir = buffer.settings().dir.clone();
         let written = tokio::task::spawn_blocking(move || {
             if let Err(error) = buffer.checkpoint() {

@@ -90,7 +90,8 @@ impl Shared {
         books.segments.push_back(info);
         if last > known_last || (last == known_last && end.readings >= known.readings) {
             books.state.last = last;
-            books.state.totals = end;
+            // Records may have been rejected since, without a commit.
+            books.state.totals = Totals { rejected: end.rejected.max(known.rejected), ..end };
             return;
         }
         if last < known_last {

@@ -49,7 +49,7 @@ use books::{Books, BooksState};
 use dead_letters::DeadLetters;
 use quarantine::Quarantine;
 use segment::Segment;
-use state_file::{Note, StateFile};
+use state_file::Note;
 use watchdog::Watchdog;
 use write::Writer;
 
@@ -61,6 +61,8 @@ pub use segment::SegmentError;
 pub use settings::{BufferSettings, FullPolicy};
 pub use watchdog::HUNG_FLUSH_EXIT_CODE;
 pub use write::Group;
+
+pub(crate) use state_file::StateFile;
 
 /// A durable queue of commits in one directory, shared by the committer, the forwarder and the status page.
 #[derive(Clone)]

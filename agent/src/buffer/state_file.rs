@@ -31,7 +31,8 @@ const NOTE_BYTES: usize = 64;
 const FILE_BYTES: usize = 2 * SLOT_BYTES + NOTE_BYTES;
 
 /// A state of type `T` in two slots.
-pub(super) struct StateFile<T> {
+#[derive(Debug)]
+pub(crate) struct StateFile<T> {
     file: File,
     sequence: u64,
     state: PhantomData<T>,
@@ -39,7 +40,7 @@ pub(super) struct StateFile<T> {
 
 impl<T: Serialize + DeserializeOwned> StateFile<T> {
     /// Opens the file and returns its newest state, or none when it is new or neither slot is whole.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Option<T>)> {
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, Option<T>)> {
         let fresh = !path.exists();
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         if file.metadata()?.len() < FILE_BYTES as u64 {
@@ -65,7 +66,7 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
     }
 
     /// Makes `state` the newest; returns when it is on the disk.
-    pub(super) fn write(&mut self, state: &T) -> io::Result<()> {
+    pub(crate) fn write(&mut self, state: &T) -> io::Result<()> {
         let content = postcard::to_allocvec(state).map_err(io::Error::other)?;
         if content.len() > SLOT_BYTES - PREFIX_BYTES - CHECKSUM_BYTES {
             return Err(io::Error::other(format!("state of {} bytes does not fit its slot", content.len())));

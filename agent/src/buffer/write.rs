@@ -82,6 +82,13 @@ impl Buffer {
         }
         outcome
     }
+
+    /// Counts records that a limit refused, without a commit: the next one makes the count durable. A crash before
+    /// that forgets that they were ever received, so that the sum holds.
+    pub fn count_rejected(&self, records: u64) {
+        let _writer = locked(&self.shared.writer);
+        self.shared.books().state.totals.rejected += records;
+    }
 }
 
 impl Shared {

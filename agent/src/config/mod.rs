@@ -10,6 +10,8 @@
 mod agent;
 mod buffer;
 mod client;
+mod clock;
+mod command;
 mod decode;
 mod device;
 mod faults;
@@ -17,10 +19,12 @@ mod forward;
 mod listener;
 mod mapping;
 pub mod modbus;
+mod pattern;
 mod pointer;
 mod quantity;
 mod section;
 pub mod serial;
+mod series;
 mod template;
 mod tree;
 
@@ -29,6 +33,7 @@ use std::path::{Path, PathBuf};
 pub use agent::{AgentSettings, HubSettings, LogFormat, LogSettings};
 pub use buffer::{BufferSettings, QuotaPolicy};
 pub use client::{ClientSettings, MqttVersion};
+pub use command::CommandSettings;
 pub use decode::{DecodeSettings, Dialect};
 pub use device::{DeviceSettings, SensorClass};
 pub use faults::{ConfigFaults, Fault};
@@ -36,10 +41,13 @@ pub use forward::ForwardSettings;
 pub use listener::ListenerSettings;
 pub use mapping::{MappingSettings, PayloadFormat, TimeUnit};
 pub use modbus::ModbusSettings;
+pub use pattern::Pattern;
 pub use pointer::{InvalidPointer, JsonPointer};
 pub use serial::SerialSettings;
+pub use series::{ExceptionSettings, LimitSettings, SeriesSettings};
 pub use template::{Captures, InvalidTemplate, Template, TopicTemplate};
 
+use crate::clock::ClockSettings;
 use faults::FaultLog;
 use section::Section;
 
@@ -68,12 +76,20 @@ pub struct Settings {
     pub serials: Vec<SerialSettings>,
     /// Modbus buses.
     pub modbus: Vec<ModbusSettings>,
+    /// Programs that print readings.
+    pub commands: Vec<CommandSettings>,
     /// What is understood without a mapping.
     pub decode: DecodeSettings,
     /// This machine's own sensors.
     pub device: DeviceSettings,
     /// How topics and payloads become readings; the first that matches wins, none means the default mapping.
     pub mappings: Vec<MappingSettings>,
+    /// What is done with readings before they are kept; the first that matches wins, none keeps them as they are.
+    pub series: Vec<SeriesSettings>,
+    /// Limits over all series.
+    pub limits: LimitSettings,
+    /// When this machine's clock counts as set.
+    pub clock: ClockSettings,
     /// Logging.
     pub log: LogSettings,
 }
@@ -126,9 +142,13 @@ fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> 
         mqtt_clients: top.tables("mqtt_client", client::read),
         serials: top.tables("serial", serial::read),
         modbus: top.tables("modbus", modbus::read),
+        commands: top.tables("command", command::read),
         decode: top.table("decode", decode::read),
         device: top.table("device", device::read),
         mappings: top.tables("mapping", mapping::read),
+        series: top.tables("series", series::read),
+        limits: top.table("limits", series::read_limits),
+        clock: top.table("clock", clock::read),
         log: top.table("log", agent::read_log),
     };
     top.refuse_unknown();

@@ -96,14 +96,25 @@ impl<'a> Section<'a> {
         self.within(key, number, default, &range, &|bound| bound.to_string())
     }
 
+    /// Reads a whole number within `range` that may be absent.
+    pub(super) fn optional_number(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        let is_there = self.entries.contains_key(key);
+        let number = self.number(key, *range.start(), range);
+        is_there.then_some(number)
+    }
+
     /// Reads a finite number, whole or not.
     pub(super) fn fraction(&mut self, key: &str, default: f64) -> f64 {
-        let number = self.take(key, "a finite number", |value| match value {
+        self.optional_fraction(key).unwrap_or(default)
+    }
+
+    /// Reads a finite number that may be absent.
+    pub(super) fn optional_fraction(&mut self, key: &str) -> Option<f64> {
+        self.take(key, "a finite number", |value| match value {
             NodeValue::Integer(number) => Some(*number as f64),
             NodeValue::Fraction(number) => Some(*number).filter(|number| number.is_finite()),
             _ => None,
-        });
-        number.unwrap_or(default)
+        })
     }
 
     /// Reads a size in bytes within `range`: an integer, or a text with a unit such as `"64 MiB"`.

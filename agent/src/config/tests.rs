@@ -92,6 +92,45 @@ fn a_mapping_without_a_type_or_with_an_unknown_name_is_refused() {
 }
 
 #[test]
+fn rules_for_series_are_read_and_contradictions_refused() {
+    let settings = settings_of(
+        "[[series]]\ntype = \"temp*\"\nscale = 0.1\nmin = -40\ndeadband = 0\nmax_interval_ms = 1000\nmax_rate = 5\n\
+         [[series]]\n[limits]\nseries = 10\n",
+        &[],
+    );
+    let rule = &settings.series[0];
+    assert!(rule.event_type.matches("temperature") && !rule.event_type.matches("humidity"));
+    assert_eq!((rule.scale, rule.add, rule.range.clone()), (Some(0.1), None, Some(-40.0..=f64::MAX)));
+    assert_eq!((rule.exception.deadband, rule.exception.deadband_percent), (Some(0.0), None));
+    assert_eq!((rule.max_rate, settings.limits.series), (Some(5), Some(10)));
+    assert_eq!(settings.series[1], SeriesSettings::default());
+    let faults = faults_of(
+        "[[series]]\nscale = 0\nmin = 2\nmax = 1\ndeadband = -1\nmin_interval_ms = 5\nmax_interval_ms = 4\n\
+         [[series]]\nmax_interval_ms = 4\nmax_rate = 0\n",
+        &[],
+    );
+    for fault in [
+        "2: series.scale: must not be 0",
+        "4: series.max: must not be below min",
+        "5: series.deadband: must not be negative",
+        "7: series.max_interval_ms: must not be below min_interval_ms",
+        "9: series.max_interval_ms: needs a deadband",
+        "10: series.max_rate: must be from 1 to 1000000",
+    ] {
+        assert!(faults.contains(fault), "{fault}: {faults}");
+    }
+}
+
+#[test]
+fn a_command_without_a_name_or_a_program_is_refused() {
+    let faults = faults_of("[[command]]\nformat = \"binary\"\n[[command.field]]\ntype = \"a\"\n", &[]);
+    for fault in ["command.name: is needed", "command.run: is needed", "2: command.format: cannot be binary"]
+    {
+        assert!(faults.contains(fault), "{fault}: {faults}");
+    }
+}
+
+#[test]
 fn a_file_that_is_named_must_exist() {
     let missing = Path::new("/nonexistent/agent.toml");
     assert!(load(Some(missing), []).is_err());
@@ -118,7 +157,8 @@ fn the_sample_configuration_shows_every_key() {
     let keys: Vec<String> = log.known_keys().map(str::to_owned).collect();
     assert_eq!(log.into_result(Path::new("deploy/agent.toml"), ()), Ok(()));
     assert!(!settings.mqtt_clients.is_empty() && !settings.mappings.is_empty());
-    assert!(!settings.serials.is_empty() && !settings.modbus.is_empty());
+    assert!(!settings.serials.is_empty() && !settings.modbus.is_empty() && !settings.commands.is_empty());
+    assert!(!settings.series.is_empty());
     let mut section = String::new();
     let mut shown = std::collections::BTreeSet::new();
     for line in everything.lines() {

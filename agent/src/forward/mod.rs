@@ -15,6 +15,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use penstock_shared::id::CommitNumber;
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use self::core::{Action, Core, Outcome, Seal};
 use crate::buffer::{Buffer, BufferError, ReadLimits, StoredCommit};
+use crate::clock::Clock;
 use pack::{PackError, Packed, Sealed};
 
 pub(crate) use hub::Hub;
@@ -31,9 +33,13 @@ pub use settings::ForwardSettings;
 /// The pause after the disk refused to be read.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often the clock is looked at while readings wait for it.
+const CLOCK_PAUSE: Duration = Duration::from_secs(1);
+
 /// The one sender of one buffer.
 pub struct Forwarder {
     buffer: Buffer,
+    clock: Arc<Clock>,
     settings: ForwardSettings,
     hub: Hub,
     core: Core,
@@ -55,12 +61,12 @@ impl Forwarder {
     ///
     /// # Errors
     /// When the HTTP client cannot be set up.
-    pub fn new(buffer: Buffer, settings: ForwardSettings) -> Result<Self, ForwardError> {
+    pub fn new(buffer: Buffer, clock: Arc<Clock>, settings: ForwardSettings) -> Result<Self, ForwardError> {
         let hub = Hub::new(&settings)?;
         let (confirmed, readings) = buffer.confirmed();
         let core = Core::new(&settings, confirmed, readings);
         let newest = buffer.subscribe();
-        Ok(Self { buffer, settings, hub, core, newest, ahead: None })
+        Ok(Self { buffer, clock, settings, hub, core, newest, ahead: None })
     }
 
     /// Sends until `shutdown` becomes true, then finishes the request in flight.
@@ -73,6 +79,13 @@ impl Forwarder {
                     }
                 }
                 Packed::TooLarge(commits) => self.act_on(Outcome::TooLarge, &commits).await,
+                Packed::Held => {
+                    self.buffer
+                        .set_link_fault(Some("clock is not set: readings wait until it is".to_owned()));
+                    if !self.until_changed(Some(Instant::now() + CLOCK_PAUSE), &mut shutdown).await {
+                        return;
+                    }
+                }
                 Packed::Nothing => {
                     if !self.until_changed(None, &mut shutdown).await {
                         return;
@@ -144,9 +157,9 @@ impl Forwarder {
     }
 
     fn start_packing(&self, from: CommitNumber, limits: ReadLimits) -> JoinHandle<Result<Packed, PackError>> {
-        let buffer = self.buffer.clone();
+        let (buffer, clock) = (self.buffer.clone(), Arc::clone(&self.clock));
         let agent = self.settings.agent.clone();
-        tokio::task::spawn_blocking(move || pack::pack(&buffer, &agent, from, &limits))
+        tokio::task::spawn_blocking(move || pack::pack(&buffer, &clock, &agent, from, &limits))
     }
 
     /// Sends a frame until its fate is known; false when it is time to stop.

@@ -6,6 +6,7 @@ use penstock_shared::id::{AgentId, CommitNumber};
 use penstock_shared::reading::TimestampMicros;
 
 use crate::buffer::{Buffer, BufferError, ReadLimits, SentCommit, StoredCommit};
+use crate::clock::Clock;
 use crate::delivery::DeadLetter;
 
 /// A frame ready to be sent, with what is needed to understand the answer.
@@ -24,6 +25,8 @@ pub(super) enum Packed {
     TooLarge(Vec<StoredCommit>),
     /// There is nothing to send.
     Nothing,
+    /// What comes next arrived before this machine's clock was set, which it still is not.
+    Held,
 }
 
 /// Why nothing could be packed.
@@ -40,11 +43,18 @@ pub(super) enum PackError {
 /// Reads from `from` on and seals. Blocks on the disk.
 pub(super) fn pack(
     buffer: &Buffer,
+    clock: &Clock,
     agent: &AgentId,
     from: CommitNumber,
     limits: &ReadLimits,
 ) -> Result<Packed, PackError> {
-    let run = buffer.read(from, limits)?;
+    let mut run = buffer.read(from, limits)?;
+    if let Some(place) = run.commits.iter_mut().position(|stored| resolve_times(stored, clock).is_none()) {
+        run.commits.truncate(place);
+        if place == 0 {
+            return Ok(Packed::Held);
+        }
+    }
     let Some(received_at) = run.commits.iter().map(|stored| stored.received_at).min() else {
         return Ok(Packed::Nothing);
     };
@@ -60,6 +70,15 @@ pub(super) fn pack(
         Err(SealError::TooLarge { .. }) => Ok(Packed::TooLarge(commits)),
         Err(error) => Err(PackError::Seal(error)),
     }
+}
+
+/// Puts wall times for uptimes; none while these are not known.
+fn resolve_times(stored: &mut StoredCommit, clock: &Clock) -> Option<()> {
+    stored.received_at = clock.resolve(stored.received_at)?;
+    for reading in &mut stored.commit.readings {
+        reading.time = clock.resolve(reading.time)?;
+    }
+    Some(())
 }
 
 /// Returns what the buffer needs to know of commits that were sent.

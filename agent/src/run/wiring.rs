@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::buffer::{BufferSettings, FullPolicy};
 use crate::committer::{CommitHandle, CommitLimits};
-use crate::config::{ClientSettings, MappingSettings, QuotaPolicy, SerialSettings, Settings};
+use crate::config::{ClientSettings, MappingSettings, QuotaPolicy, Settings};
 use crate::decode::{Decoder, SampleDecoder};
 use crate::forward::ForwardSettings;
 use crate::source::{Intake, Outlet};
@@ -46,7 +46,7 @@ pub(super) fn forward_settings(settings: &Settings) -> ForwardSettings {
 }
 
 /// Returns what makes a decoder for each source: they do not share one, so that none waits for another.
-pub(super) fn decoder_maker(settings: &Settings) -> impl Fn() -> Decoder + Send + Sync + use<> {
+pub(crate) fn decoder_maker(settings: &Settings) -> impl Fn() -> Decoder + Send + Sync + use<> {
     let agent = settings.agent.id.clone();
     let prefix_sources = settings.agent.prefix_sources;
     let mappings: Arc<[MappingSettings]> = settings.mappings.clone().into();
@@ -57,14 +57,6 @@ pub(super) fn decoder_maker(settings: &Settings) -> impl Fn() -> Decoder + Send 
 pub(super) fn client_intake(settings: &Settings, client: &ClientSettings, commits: &CommitHandle) -> Intake {
     let max_payload_bytes = usize::try_from(client.max_packet_bytes).unwrap_or(usize::MAX);
     Intake::new(decoder_maker(settings)().limit_payload(max_payload_bytes), commits.clone())
-}
-
-pub(super) fn serial_outlet(
-    settings: &Settings,
-    serial: &SerialSettings,
-    commits: &CommitHandle,
-) -> impl FnOnce(watch::Receiver<bool>) -> Outlet + use<> {
-    outlet(settings, &serial.name, format!("serial {}", serial.name), commits)
 }
 
 /// Returns what makes the outlet of a source once it is known what stops the source.

@@ -12,6 +12,8 @@
 //!
 //! This module must not know how commits are stored.
 
+mod allowance;
+pub mod command;
 pub mod device;
 mod intake;
 pub mod modbus;

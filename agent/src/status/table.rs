@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat};
 use penstock_shared::reading::TimestampMicros;
 
 use super::Status;
+use crate::edge::Withheld;
 
 /// A running agent writes its status far more often than this.
 const STALE_SECONDS: i64 = 15;
@@ -49,10 +50,45 @@ pub(super) fn render(status: &Status, now: TimestampMicros) -> String {
     let verdict =
         if counts.is_balanced() { "✓ every record is accounted for" } else { "✗ the sum does not hold" };
     line("", verdict.to_owned());
+    for (name, count) in withheld(status) {
+        line("withheld", format!("{count:>14} {name}"));
+    }
+    for source in &status.sources {
+        let counts = source.counts.iter().filter(|(_, count)| **count > 0);
+        let counts: Vec<_> = counts.map(|(name, count)| format!("{count} {}", words(name))).collect();
+        let counts = if counts.is_empty() { "nothing yet".to_owned() } else { counts.join(", ") };
+        line(&source.kind, format!("{}: {counts}", source.name));
+    }
+    if !status.clock_set {
+        line("clock", "not set: readings wait until it is".to_owned());
+    }
     for fault in &report.faults {
         line("fault", fault.clone());
     }
     text
+}
+
+fn withheld(status: &Status) -> impl Iterator<Item = (&'static str, u64)> {
+    let Withheld { unchanged, too_soon, rate_limit, series_limit } = status.withheld;
+    let reasons = [
+        ("unchanged", unchanged),
+        ("too soon after the last", too_soon),
+        ("above the series' rate", rate_limit),
+        ("of series beyond the limit", series_limit),
+    ];
+    reasons.into_iter().filter(|(_, count)| *count > 0)
+}
+
+/// Returns a name in camel case as words.
+fn words(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_uppercase() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
 }
 
 fn moment(time: TimestampMicros) -> String {

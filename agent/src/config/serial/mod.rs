@@ -11,6 +11,7 @@ use super::section::Section;
 pub use framing::{ByteOrder, Checksum, ChecksumKind, Framing, FramingSettings, LengthCounts};
 pub(super) use port::read as read_port;
 pub use port::{Device, FlowControl, Parity, PortSettings, UsbId};
+pub(super) use record::read as read_record;
 pub use record::{BinaryField, FieldType, Pattern, RecordFormat, RecordSettings};
 
 /// One serial line.

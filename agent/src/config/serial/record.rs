@@ -158,7 +158,7 @@ const FIELD_TYPES: [(&str, FieldType); 10] = [
     ("f64", FieldType::F64),
 ];
 
-pub(super) fn read(section: &mut Section<'_>) -> RecordSettings {
+pub(in crate::config) fn read(section: &mut Section<'_>) -> RecordSettings {
     let kinds =
         ["number", "csv", "json", "key_value", "regex", "nmea0183", "binary"].map(|word| (word, word));
     let kind = section.choice("format", "number", &kinds);
@@ -187,7 +187,7 @@ pub(super) fn read(section: &mut Section<'_>) -> RecordSettings {
         "nmea0183" => RecordFormat::Nmea0183,
         "binary" => {
             if fields.is_empty() {
-                section.fault("format", "binary needs at least one [[serial.field]]");
+                section.fault("format", "binary needs at least one section of field");
             }
             RecordFormat::Binary(fields)
         }

@@ -14,12 +14,14 @@ use tokio::task::JoinHandle;
 
 use super::{ForwardSettings, Forwarder};
 use crate::buffer::{Buffer, BufferSettings, Group};
-use crate::status::{self, Reporter};
+use crate::clock::{Clock, ClockSettings};
+use crate::status::{self, Reporter, Seen};
 use fake_hub::{FakeHub, Trick, eventually};
 
 struct World {
     hub: FakeHub,
     buffer: Buffer,
+    clock: Arc<Clock>,
     settings: ForwardSettings,
     stop: watch::Sender<bool>,
     running: Vec<JoinHandle<()>>,
@@ -44,7 +46,8 @@ impl World {
         settings.report_every = Duration::from_millis(20);
         settings.token = Some("secret".into());
         let buffer = Buffer::open(buffer_settings).unwrap();
-        Self { hub, buffer, settings, stop: watch::Sender::new(false), running: Vec::new(), _dir: dir }
+        let clock = Arc::new(Clock::open(dir.path(), ClockSettings::default()).unwrap());
+        Self { hub, buffer, clock, settings, stop: watch::Sender::new(false), running: Vec::new(), _dir: dir }
     }
 
     /// Appends commits of ten readings each.
@@ -61,8 +64,18 @@ impl World {
         }
     }
 
+    fn seen(&self) -> Seen {
+        Seen {
+            buffer: self.buffer.clone(),
+            clock: Arc::clone(&self.clock),
+            withheld: Arc::default(),
+            sources: Vec::new(),
+        }
+    }
+
     fn forward(&mut self) {
-        let forwarder = Forwarder::new(self.buffer.clone(), self.settings.clone()).unwrap();
+        let forwarder =
+            Forwarder::new(self.buffer.clone(), Arc::clone(&self.clock), self.settings.clone()).unwrap();
         self.running.push(tokio::spawn(forwarder.run(self.stop.subscribe())));
     }
 
@@ -236,7 +249,7 @@ async fn the_status_tells_what_the_hub_is_told() {
     world.append(2);
     world.forward();
     world.until_drained().await;
-    let reporter = Reporter::new(world.buffer.clone(), world.settings.clone()).unwrap();
+    let reporter = Reporter::new(world.seen(), world.settings.clone()).unwrap();
     world.running.push(tokio::spawn(reporter.run(world.stop.subscribe())));
     eventually("two reports", || world.hub.with(|ledger| ledger.reports.len() >= 2)).await;
     let report = world.hub.with(|ledger| ledger.reports[0].clone());

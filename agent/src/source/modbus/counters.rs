@@ -27,6 +27,20 @@ pub struct ModbusCounts {
     pub garbled: u64,
 }
 
+impl ModbusCounts {
+    /// Returns the counts with their names in the status.
+    #[must_use]
+    pub fn to_pairs(self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("openings", self.openings),
+            ("answers", self.answers),
+            ("exceptions", self.exceptions),
+            ("timeouts", self.timeouts),
+            ("garbled", self.garbled),
+        ]
+    }
+}
+
 impl ModbusCounters {
     /// Returns all counts.
     #[must_use]

@@ -79,4 +79,4 @@ async fn run(mut link: Link) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

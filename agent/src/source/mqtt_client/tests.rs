@@ -17,14 +17,14 @@ use crate::delivery::{Delivery, NotCommitted};
 const SOON: Duration = Duration::from_secs(20);
 const A_WHILE: Duration = Duration::from_millis(300);
 
-struct Broker {
+pub(crate) struct Broker {
     process: Child,
-    port: u16,
+    pub(crate) port: u16,
     _dir: tempfile::TempDir,
 }
 
 impl Broker {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let free =
             TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
         Self::start_on(free.port())
@@ -50,7 +50,7 @@ impl Broker {
     }
 
     /// Publishes with QoS 1 and waits until the broker has it.
-    async fn publish(&self, topic: &str, retain: bool, payload: impl Into<Vec<u8>>) {
+    pub(crate) async fn publish(&self, topic: &str, retain: bool, payload: impl Into<Vec<u8>>) {
         let mut options =
             MqttOptions::new(format!("device-{}", rand::random::<u32>()), "127.0.0.1", self.port);
         options.set_max_packet_size(32 << 20, 32 << 20);

@@ -66,7 +66,10 @@ fn options(link: &Link) -> MqttOptions {
     let settings = &link.settings;
     let mut options = MqttOptions::new(link.client_id.clone(), settings.host.clone(), settings.port);
     let max_packet = usize::try_from(settings.max_packet_bytes).unwrap_or(usize::MAX).max(MIN_PACKET_LIMIT);
-    options.set_clean_session(false).set_manual_acks(true).set_keep_alive(settings.keep_alive);
+    options
+        .set_clean_session(!settings.keep_session)
+        .set_manual_acks(true)
+        .set_keep_alive(settings.keep_alive);
     options.set_max_packet_size(max_packet, MAX_OUTGOING_PACKET);
     if let Some((username, password)) = &settings.credentials {
         options.set_credentials(username.clone(), password.clone());

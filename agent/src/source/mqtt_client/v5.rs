@@ -64,10 +64,10 @@ fn options(link: &Link) -> MqttOptions {
     let settings = &link.settings;
     let mut options = MqttOptions::new(link.client_id.clone(), settings.host.clone(), settings.port);
     let mut properties = ConnectProperties::new();
-    properties.session_expiry_interval = Some(SESSION_EXPIRY_NEVER);
+    properties.session_expiry_interval = Some(if settings.keep_session { SESSION_EXPIRY_NEVER } else { 0 });
     properties.receive_maximum = Some(settings.max_inflight);
     properties.max_packet_size = Some(settings.max_packet_bytes);
-    options.set_clean_start(false).set_manual_acks(true).set_keep_alive(settings.keep_alive);
+    options.set_clean_start(!settings.keep_session).set_manual_acks(true).set_keep_alive(settings.keep_alive);
     options.set_connect_properties(properties).set_outgoing_inflight_upper_limit(NO_PUBLISHES);
     if let Some((username, password)) = &settings.credentials {
         options.set_credentials(username.clone(), password.clone());

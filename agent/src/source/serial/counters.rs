@@ -47,6 +47,26 @@ pub struct SerialCounts {
     pub unanswered: u64,
 }
 
+impl SerialCounts {
+    /// Returns the counts with their names in the status.
+    #[must_use]
+    pub fn to_pairs(self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("openings", self.openings),
+            ("idle", self.idle),
+            ("bytes", self.bytes),
+            ("frames", self.frames),
+            ("resynchronisations", self.resynchronisations),
+            ("checksumErrors", self.checksum_errors),
+            ("malformed", self.malformed),
+            ("garbageBytes", self.garbage_bytes),
+            ("unreadable", self.unreadable),
+            ("withheld", self.withheld),
+            ("unanswered", self.unanswered),
+        ]
+    }
+}
+
 impl SerialCounters {
     /// Returns all counts.
     #[must_use]

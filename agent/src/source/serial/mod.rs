@@ -11,7 +11,6 @@
 //! commits are stored.
 
 mod ahead;
-mod allowance;
 mod clocks;
 mod counters;
 mod instrument;

@@ -1,4 +1,4 @@
-//! How many dead letters a line may write: a broken one would fill their room and push out those of others.
+//! How many dead letters a source may write: a broken one would fill their room and push out those of others.
 
 use std::time::{Duration, Instant};
 

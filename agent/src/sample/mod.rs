@@ -1,0 +1,134 @@
+//! `check --sample`: hears what the configured sources say for a while, and tells what would become of it.
+//!
+//! ```text
+//! sources ─▶ Delivery ─▶ edge ─▶ tally ─▶ report          nothing is stored, nothing is sent
+//! ```
+//!
+//! It takes nothing away from an agent that runs beside it or later: brokers see a client of another name without a
+//! session and without acknowledgements, shared subscriptions are heard unshared, and what devices send to the
+//! built-in MQTT server is not acknowledged, so that they send it again.
+
+mod report;
+mod tally;
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use penstock_shared::reading::TimestampMicros;
+use tokio::sync::mpsc;
+use tokio::time::timeout_at;
+
+use crate::committer::CommitHandle;
+use crate::config::Settings;
+use crate::delivery::{Delivery, NotCommitted};
+use crate::edge::Edge;
+use crate::run::{sources, wiring};
+use crate::source::mqtt_listener::MqttListener;
+pub use tally::Tally;
+
+/// How long sources have to end.
+const STOP_DEADLINE: Duration = Duration::from_secs(3);
+const QUEUE_DELIVERIES: usize = 1024;
+
+/// Hears the sources for `duration`, and returns what a person reads of it.
+///
+/// # Errors
+/// When the operating system gives no thread.
+pub fn run(settings: &Settings, duration: Duration) -> std::io::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tally = runtime.block_on(hear(discreet(settings), duration));
+    runtime.shutdown_timeout(STOP_DEADLINE);
+    Ok(report::render(&tally, duration))
+}
+
+/// Returns settings whose sources leave no trace at brokers.
+fn discreet(settings: &Settings) -> Settings {
+    let mut settings = settings.clone();
+    for client in &mut settings.mqtt_clients {
+        client.client_id = Some(format!("penstock-sample-{:08x}", rand::random::<u32>()));
+        client.keep_session = false;
+        client.qos = 0;
+        for topic in &mut client.topics {
+            *topic = unshared(topic).to_owned();
+        }
+    }
+    settings
+}
+
+/// Returns a topic filter without the group that shares it.
+fn unshared(filter: &str) -> &str {
+    let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
+    shared.map_or(filter, |(_, filter)| filter)
+}
+
+async fn hear(settings: Settings, duration: Duration) -> Tally {
+    let mut tally = Tally::new(&settings);
+    let mut edge = Edge::new(&settings.series, settings.limits);
+    let (queue, mut deliveries) = mpsc::channel(QUEUE_DELIVERIES);
+    let (listener_queue, mut from_listener) = mpsc::channel(QUEUE_DELIVERIES);
+    let started = sources::start(&settings, &CommitHandle::over(queue));
+    let listener = start_listener(&settings, CommitHandle::over(listener_queue), &mut tally).await;
+    let mut unacknowledged = Vec::new();
+    let end = tokio::time::Instant::now() + duration;
+    loop {
+        let heard = async {
+            // Both branches are cancel-safe, and the timeout drops nothing that was received.
+            tokio::select! {
+                Some(delivery) = deliveries.recv() => (delivery, false),
+                Some(delivery) = from_listener.recv() => (delivery, true),
+                else => std::future::pending().await,
+            }
+        };
+        let Ok((delivery, is_from_listener)) = timeout_at(end, heard).await else { break };
+        let Delivery { readings, dead_letters, done } = delivery;
+        let screened = edge.screen(readings, Instant::now(), TimestampMicros::now());
+        edge.settle(&screened.withheld);
+        tally.add(screened, dead_letters);
+        if is_from_listener {
+            tally.unacknowledged += 1;
+            unacknowledged.push(done);
+        } else {
+            done(Ok(()));
+        }
+    }
+    drop(deliveries);
+    drop(from_listener);
+    for done in unacknowledged {
+        done(Err(NotCommitted::Stopping));
+    }
+    if let Some(listener) = listener {
+        listener.stop().await;
+    }
+    futures_util::future::join_all(started.tasks.into_iter().map(|source| source.stop(STOP_DEADLINE))).await;
+    tally.finish();
+    tally
+}
+
+async fn start_listener(
+    settings: &Settings,
+    commits: CommitHandle,
+    tally: &mut Tally,
+) -> Option<MqttListener> {
+    if !settings.mqtt_listener.enabled {
+        return None;
+    }
+    let address = settings.mqtt_listener.listen;
+    let socket = match TcpListener::bind(address) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tally.notes.push(format!("mqtt listener on {address} not heard: {error} (does the agent run?)"));
+            return None;
+        }
+    };
+    let make_decoder = wiring::decoder_maker(settings);
+    match MqttListener::start(socket, settings.mqtt_listener.clone(), make_decoder, commits).await {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            tally.notes.push(error.to_string());
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scratch = std::env::temp_dir().join(format!("penstock-commit-rate-{}", std::process::id()));
     let dir = arguments.next().map_or(scratch, Into::into);
     let buffer = Buffer::open(BufferSettings { quota_bytes: 4 << 30, ..BufferSettings::new(&dir) })?;
-    let clock = Arc::new(Clock::open(&dir, ClockSettings::default())?);
+    let clock = Arc::new(Clock::open(&dir, ClockSettings::default()));
     let edge = Edge::new(&[], LimitSettings::default());
     let (handle, thread) = committer::spawn(buffer.clone(), CommitLimits::default(), edge, clock)?;
     let series: Vec<_> = (0..SERIES)

@@ -1,5 +1,5 @@
 //! Gathers what sources deliver into commits: one flush and fsync for all that came while the last one ran. What the
-//! operator does not want kept is screened out on the way ([`Edge`]), times of arrival are stamped ([`Clock`]).
+//! operator does not want kept is screened out on the way ([`Edge`]).
 //!
 //! Nothing here waits for a timer: publishers have small in-flight windows, and a linger before the
 //! acknowledgement would cap them. This module must not know of MQTT or HTTP.
@@ -12,7 +12,7 @@ use penstock_shared::reading::{TimestampMicros, Value};
 use tokio::sync::mpsc;
 
 use crate::buffer::{Buffer, Group};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::delivery::{Delivery, NotCommitted};
 use crate::edge::{Edge, Withheld};
 
@@ -40,12 +40,19 @@ impl Default for CommitLimits {
 #[derive(Debug, Clone)]
 pub struct CommitHandle {
     queue: mpsc::Sender<Delivery>,
+    clock: Arc<Clock>,
 }
 
 impl CommitHandle {
     /// Returns the way into `queue`, for those in the committer's place who decide themselves what a delivery comes to.
-    pub(crate) const fn over(queue: mpsc::Sender<Delivery>) -> Self {
-        Self { queue }
+    pub(crate) fn over(queue: mpsc::Sender<Delivery>) -> Self {
+        Self { queue, clock: Arc::new(Clock::of_wall()) }
+    }
+
+    /// Returns the clock that tells when something arrives.
+    #[must_use]
+    pub const fn clock(&self) -> &Arc<Clock> {
+        &self.clock
     }
 
     /// Hands a delivery over and waits only for room in the queue; the delivery's `done` says when it is durable.
@@ -87,9 +94,10 @@ pub fn spawn(
     clock: Arc<Clock>,
 ) -> std::io::Result<(CommitHandle, JoinHandle<()>)> {
     let (queue, deliveries) = mpsc::channel(limits.queue_deliveries);
+    let handle = CommitHandle { queue, clock: Arc::clone(&clock) };
     let committer = Committer { buffer, limits, edge, clock, deliveries };
     let thread = std::thread::Builder::new().name("committer".into()).spawn(move || committer.run())?;
-    Ok((CommitHandle { queue }, thread))
+    Ok((handle, thread))
 }
 
 struct Committer {
@@ -115,7 +123,7 @@ impl Committer {
         while self.deliveries.blocking_recv_many(&mut waiting, self.limits.group_readings) > 0 {
             let mut rest = waiting.drain(..).peekable();
             while rest.peek().is_some() {
-                let gathered = gather(&mut rest, &self.limits, &mut self.edge);
+                let gathered = gather(&mut rest, &self.limits, &mut self.edge, self.clock.now());
                 self.commit(gathered);
             }
         }
@@ -143,11 +151,10 @@ impl Committer {
             self.buffer.count_rejected(group.rejected);
             return Ok(());
         }
-        let stamp =
-            self.clock.stamp().map_err(|error| NotCommitted::Disk(format!("clock's state: {error}")))?;
-        group.received_at = stamp.now;
-        for reading in &mut group.readings {
-            stamp.apply(reading);
+        self.clock.tick();
+        for letter in group.dead_letters.iter_mut().filter(|letter| clock::is_stamp(letter.arrived_at)) {
+            // Nobody resolves it later, so it says what the clock said.
+            letter.arrived_at = self.clock.wall();
         }
         self.buffer.append(group).map(drop).map_err(|error| NotCommitted::from(&error))
     }
@@ -158,8 +165,9 @@ fn gather(
     deliveries: &mut impl Iterator<Item = Delivery>,
     limits: &CommitLimits,
     edge: &mut Edge,
+    received_at: TimestampMicros,
 ) -> Gathered {
-    let mut group = Group { received_at: TimestampMicros::now(), ..Group::default() };
+    let mut group = Group { received_at, ..Group::default() };
     let now = Instant::now();
     let mut withheld = Withheld::default();
     let mut acknowledgements = Vec::new();
@@ -222,7 +230,7 @@ mod tests {
     }
 
     fn clock(dir: &tempfile::TempDir) -> Arc<Clock> {
-        Arc::new(Clock::open(dir.path(), ClockSettings::default()).unwrap())
+        Arc::new(Clock::open(dir.path(), ClockSettings::default()))
     }
 
     fn keep_all() -> Edge {
@@ -289,7 +297,7 @@ mod tests {
     #[test]
     fn a_full_queue_hands_the_delivery_back() {
         let (queue, _kept) = mpsc::channel(1);
-        let handle = CommitHandle { queue };
+        let handle = CommitHandle::over(queue);
         let (deliveries, outcomes) = deliveries(2);
         let mut results = deliveries.into_iter().map(|delivery| handle.try_submit(delivery));
         assert!(results.next().unwrap().is_ok());
@@ -303,8 +311,14 @@ mod tests {
         let limits = CommitLimits { queue_deliveries: 10, group_readings: 4, group_bytes: 1000 };
         let (deliveries, _outcomes) = deliveries(6);
         let mut deliveries = deliveries.into_iter();
-        assert_eq!(gather(&mut deliveries, &limits, &mut keep_all()).acknowledgements.len(), 4);
-        assert_eq!(gather(&mut deliveries, &limits, &mut keep_all()).acknowledgements.len(), 2);
+        assert_eq!(
+            gather(&mut deliveries, &limits, &mut keep_all(), TimestampMicros(1)).acknowledgements.len(),
+            4
+        );
+        assert_eq!(
+            gather(&mut deliveries, &limits, &mut keep_all(), TimestampMicros(1)).acknowledgements.len(),
+            2
+        );
         let letter = || DeadLetter {
             arrived_at: TimestampMicros(1),
             origin: String::new(),
@@ -317,7 +331,10 @@ mod tests {
             dead_letters: vec![letter()],
             done: Box::new(|_| ()),
         });
-        assert_eq!(gather(&mut large, &limits, &mut keep_all()).acknowledgements.len(), 2);
+        assert_eq!(
+            gather(&mut large, &limits, &mut keep_all(), TimestampMicros(1)).acknowledgements.len(),
+            2
+        );
     }
     fn only_changes() -> Edge {
         let exception = ExceptionSettings { deadband: Some(0.0), ..ExceptionSettings::default() };
@@ -359,7 +376,12 @@ mod tests {
         };
         for _ in 0..2 {
             let (deliveries, outcomes) = deliveries(2);
-            let gathered = gather(&mut deliveries.into_iter(), &committer.limits, &mut committer.edge);
+            let gathered = gather(
+                &mut deliveries.into_iter(),
+                &committer.limits,
+                &mut committer.edge,
+                TimestampMicros(1),
+            );
             assert_eq!((gathered.group.readings.len(), gathered.group.rejected), (1, 1));
             committer.commit(gathered);
             assert!(outcomes.iter().all(|outcome| outcome.is_err()));

@@ -41,14 +41,6 @@ pub enum RunError {
         /// What the disk said.
         source: BufferError,
     },
-    /// The clock's state cannot be opened.
-    #[error("clock's state in {dir}: {source}")]
-    Clock {
-        /// The buffer's directory.
-        dir: std::path::PathBuf,
-        /// What the disk said.
-        source: std::io::Error,
-    },
     /// A thread, runtime or signal handler was not to be had.
     #[error("operating system: {0}")]
     System(#[source] std::io::Error),
@@ -79,9 +71,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     // The buffer blocks on the disk while it opens and heals, so it comes before any runtime.
     let buffer = Buffer::open(wiring::buffer_settings(&settings))
         .map_err(|source| RunError::Buffer { dir: settings.buffer.dir.clone(), source })?;
-    let clock = Clock::open(&settings.buffer.dir, settings.clock.clone())
-        .map(Arc::new)
-        .map_err(|source| RunError::Clock { dir: settings.buffer.dir.clone(), source })?;
+    let clock = Arc::new(Clock::open(&settings.buffer.dir, settings.clock.clone()));
     let edge = Edge::new(&settings.series, settings.limits);
     let withheld = edge.counts();
     let (commits, committer) =

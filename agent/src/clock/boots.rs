@@ -46,14 +46,10 @@ impl Boots {
         number
     }
 
-    /// Notes when a boot began; true when that is new.
-    pub(super) fn note_begin(&mut self, number: u16, began: TimestampMicros) -> bool {
-        match self.boots.iter_mut().find(|boot| boot.number == number) {
-            Some(boot) if boot.began != began => {
-                boot.began = began;
-                true
-            }
-            _ => false,
+    /// Notes when a boot began.
+    pub(super) fn note_begin(&mut self, number: u16, began: TimestampMicros) {
+        for boot in self.boots.iter_mut().filter(|boot| boot.number == number) {
+            boot.began = began;
         }
     }
 

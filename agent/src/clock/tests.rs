@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use penstock_shared::reading::{Series, Value};
-
 use super::*;
 
 const TODAY: i64 = EARLIEST.0 + 30 * 86_400_000_000;
@@ -29,7 +27,7 @@ impl Machine {
     fn open_with(&self, dir: &Path, settings: ClockSettings) -> Clock {
         let now = Arc::clone(&self.now);
         let source = TimeSource::of([self.boot; 16], move || *now.lock().expect("no panic"));
-        Clock::over(dir, settings, source).expect("a clock")
+        Clock::over(Some(dir), settings, source)
     }
 
     fn pass(&self, seconds: i64) {
@@ -43,26 +41,13 @@ impl Machine {
     }
 }
 
-fn reading(time: i64) -> Reading {
-    let series = Arc::new(Series::new("temperature", "gw/a").expect("a valid series"));
-    Reading { series, time: TimestampMicros(time), value: Value::Number(1.0) }
-}
-
-/// What the disk gets for a reading that arrived at `time` by the clock as it then stood.
-fn stamped(clock: &Clock, time: i64) -> TimestampMicros {
-    let mut reading = reading(time);
-    clock.stamp().expect("a disk").apply(&mut reading);
-    reading.time
-}
-
 #[test]
-fn with_a_set_clock_nothing_is_rewritten() {
+fn with_a_set_clock_now_is_the_wall_time() {
     let dir = tempfile::tempdir().expect("a directory");
     let clock = Machine::booted(1, TODAY).open(dir.path());
     assert!(clock.is_set());
-    assert_eq!(clock.stamp().expect("a disk").now, TimestampMicros(TODAY));
-    for time in [TODAY, TODAY - 1, 0, 5 * SECOND] {
-        assert_eq!(stamped(&clock, time), TimestampMicros(time));
+    assert_eq!(clock.now(), TimestampMicros(TODAY));
+    for time in [TODAY, 0, -1, 5 * SECOND] {
         assert_eq!(clock.resolve(TimestampMicros(time)), Some(TimestampMicros(time)));
     }
 }
@@ -73,36 +58,23 @@ fn what_arrives_before_the_clock_is_set_is_stamped_once_it_is() {
     let machine = Machine::booted(1, 20 * SECOND);
     let clock = machine.open(dir.path());
     assert!(!clock.is_set());
-    let arrived = stamped(&clock, 20 * SECOND);
-    let of_a_device = stamped(&clock, TODAY);
+    let arrived = clock.now();
     assert_eq!(clock.resolve(arrived), None);
-    assert_eq!(clock.resolve(of_a_device), Some(TimestampMicros(TODAY)));
     machine.pass(40);
-    let later = stamped(&clock, 60 * SECOND);
+    let later = clock.now();
     machine.set(TODAY + 40 * SECOND);
     assert!(clock.is_set());
     assert_eq!(clock.resolve(arrived), Some(TimestampMicros(TODAY)));
+    assert_eq!(clock.resolve(shift(arrived, -60 * SECOND)), Some(TimestampMicros(TODAY - 60 * SECOND)));
     assert_eq!(clock.resolve(later), Some(TimestampMicros(TODAY + 40 * SECOND)));
-}
-
-#[test]
-fn what_arrived_just_before_the_clock_was_set_and_is_committed_after_is_stamped_too() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let machine = Machine::booted(1, 20 * SECOND);
-    let clock = machine.open(dir.path());
-    machine.pass(2);
-    machine.set(TODAY);
-    assert_eq!(stamped(&clock, 20 * SECOND), TimestampMicros(TODAY - 2 * SECOND));
-    // Long after, the past is what a device says.
-    machine.pass(3600);
-    assert_eq!(stamped(&clock, 20 * SECOND), TimestampMicros(20 * SECOND));
+    assert_eq!(clock.now(), TimestampMicros(TODAY + 40 * SECOND));
 }
 
 #[test]
 fn an_agent_that_starts_again_in_the_same_boot_knows_its_offset() {
     let dir = tempfile::tempdir().expect("a directory");
     let machine = Machine::booted(1, 20 * SECOND);
-    let arrived = stamped(&machine.open(dir.path()), 20 * SECOND);
+    let arrived = machine.open(dir.path()).now();
     let clock = machine.open(dir.path());
     assert_eq!(clock.resolve(arrived), None);
     machine.pass(10);
@@ -116,7 +88,7 @@ fn a_boot_whose_clock_was_set_is_known_in_later_boots() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = Machine::booted(1, 20 * SECOND);
     let clock = first.open(dir.path());
-    let arrived = stamped(&clock, 20 * SECOND);
+    let arrived = clock.now();
     first.set(TODAY);
     assert!(clock.is_set());
     drop(clock);
@@ -124,7 +96,7 @@ fn a_boot_whose_clock_was_set_is_known_in_later_boots() {
     let second = Machine::booted(2, 7 * SECOND);
     let clock = second.open(dir.path());
     assert_eq!(clock.resolve(arrived), Some(TimestampMicros(TODAY)));
-    assert_eq!(clock.resolve(stamped(&clock, 7 * SECOND)), None);
+    assert_eq!(clock.resolve(clock.now()), None);
 }
 
 #[test]
@@ -134,9 +106,9 @@ fn a_boot_that_ended_before_its_clock_was_set_is_placed_behind_what_was_known() 
     assert!(before.open(dir.path()).is_set());
     let without = Machine::booted(2, 20 * SECOND);
     let clock = without.open(dir.path());
-    let arrived = stamped(&clock, 20 * SECOND);
+    let arrived = clock.now();
     without.pass(30);
-    let later = stamped(&clock, 50 * SECOND);
+    let later = clock.now();
     drop(clock);
     let after = Machine::booted(3, TODAY + 86_400 * SECOND).open(dir.path());
     let (arrived, later) = (after.resolve(arrived).expect("a time"), after.resolve(later).expect("a time"));
@@ -152,7 +124,7 @@ fn a_clock_that_went_back_is_not_believed_at_once() {
     let machine = Machine::booted(2, TODAY - 86_400 * SECOND);
     let clock = machine.open(dir.path());
     assert!(!clock.is_set());
-    let arrived = stamped(&clock, TODAY - 86_400 * SECOND);
+    let arrived = clock.now();
     assert_eq!(clock.resolve(arrived), None);
     // An isolated gateway is not held for ever.
     machine.pass(3600);
@@ -167,7 +139,7 @@ fn a_file_can_say_that_the_clock_is_set() {
     let settings = ClockSettings { set_file: Some(set_file.clone()), ..ClockSettings::default() };
     let machine = Machine::booted(1, TODAY);
     let clock = machine.open_with(dir.path(), settings);
-    let arrived = stamped(&clock, TODAY);
+    let arrived = clock.now();
     machine.pass(86_400);
     assert_eq!(clock.resolve(arrived), None);
     std::fs::write(set_file, "").expect("a file");
@@ -177,7 +149,7 @@ fn a_file_can_say_that_the_clock_is_set() {
 #[test]
 fn boots_beyond_the_memory_still_resolve() {
     let dir = tempfile::tempdir().expect("a directory");
-    let oldest = stamped(&Machine::booted(0, SECOND).open(dir.path()), SECOND);
+    let oldest = Machine::booted(0, SECOND).open(dir.path()).now();
     let mut boots = Boots::default();
     boots.latest = TimestampMicros(TODAY);
     for n in 0..2000_u16 {

@@ -253,7 +253,7 @@ impl Message<'_> {
     }
 
     fn arrival(&self) -> Result<TimestampMicros, Undecodable> {
-        time::storable(self.arrived_at)
+        time::keepable(self.arrived_at, self.arrived_at)
     }
 
     fn push(

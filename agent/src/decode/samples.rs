@@ -130,7 +130,7 @@ impl SampleDecoder {
         arrived_at: TimestampMicros,
     ) -> Result<Reading, Undecodable> {
         check_value(&sample.value)?;
-        let time = time::storable(sample.time.unwrap_or(arrived_at))?;
+        let time = time::keepable(sample.time.unwrap_or(arrived_at), arrived_at)?;
         let series = self.series(part, sample.name, sample.unit);
         let series = series.map_err(|error| Undecodable::new(Reason::InvalidSeries, error.to_string()))?;
         Ok(Reading { series, time, value: sample.value })

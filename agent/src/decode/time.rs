@@ -5,6 +5,7 @@ use penstock_shared::reading::TimestampMicros;
 use serde_json::Value as Json;
 
 use super::reason::{Reason, Undecodable};
+use crate::clock;
 use crate::config::TimeUnit;
 
 /// Numbers below are seconds: as milliseconds they would lie before March 1973, as seconds they reach the year 5138.
@@ -25,6 +26,14 @@ pub(super) fn device_time(json: &Json, unit: TimeUnit) -> Result<TimestampMicros
 /// Checks that a moment may enter the store.
 pub(super) fn storable(time: TimestampMicros) -> Result<TimestampMicros, Undecodable> {
     if time.is_storable() { Ok(time) } else { Err(out_of_range()) }
+}
+
+/// Checks that a moment may enter the store: a device's own, or one counted from its arrival before the clock is set.
+pub(super) fn keepable(
+    time: TimestampMicros,
+    arrived_at: TimestampMicros,
+) -> Result<TimestampMicros, Undecodable> {
+    if clock::is_stamp(time) && clock::is_stamp(arrived_at) { Ok(time) } else { storable(time) }
 }
 
 /// None is beyond any clock.

@@ -1,7 +1,5 @@
 //! What all sources do with a message: decode it and hand it to the committer.
 
-use penstock_shared::reading::TimestampMicros;
-
 use crate::committer::CommitHandle;
 use crate::decode::{Ask, Decoder, SparkplugCounts};
 use crate::delivery::{Delivery, NotCommitted};
@@ -29,7 +27,7 @@ impl Intake {
         payload: &[u8],
         done: impl FnOnce(Result<(), NotCommitted>) + Send + 'static,
     ) -> Option<Delivery> {
-        let mut decoded = self.decoder.decode(topic, payload, TimestampMicros::now());
+        let mut decoded = self.decoder.decode(topic, payload, self.commits.clock().now());
         if !decoded.asks.is_empty() {
             let SparkplugCounts { gaps, unknown_aliases, .. } = self.decoder.sparkplug_counts();
             tracing::warn!(topic, gaps, unknown_aliases, "sparkplug node missed a message, births wanted");

@@ -2,11 +2,12 @@
 //!
 //! A source reads no more meanwhile, or only a bounded amount ahead: the device, or the port's own buffer, waits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use penstock_shared::reading::TimestampMicros;
 use tokio::sync::{oneshot, watch};
 
+use crate::clock::Clock;
 use crate::committer::CommitHandle;
 use crate::decode::{Decoded, Sample, SampleDecoder, Unreadable};
 use crate::delivery::{Delivery, NotCommitted};
@@ -42,6 +43,12 @@ impl Outlet {
         self.decoder.source()
     }
 
+    /// Returns the clock that tells when something was read.
+    #[must_use]
+    pub const fn clock(&self) -> &Arc<Clock> {
+        self.commits.clock()
+    }
+
     /// Commits what was measured, and returns when it is on disk. While the disk refuses, it tries again.
     ///
     /// # Errors
@@ -51,7 +58,7 @@ impl Outlet {
         samples: Vec<Sample>,
         unreadable: Vec<Unreadable>,
     ) -> Result<(), NotCommitted> {
-        let decoded = self.decoder.decode(&self.origin, samples, unreadable, TimestampMicros::now());
+        let decoded = self.decoder.decode(&self.origin, samples, unreadable, self.commits.clock().now());
         self.hold(decoded).await
     }
 
@@ -63,7 +70,7 @@ impl Outlet {
         &mut self,
         samples: impl IntoIterator<Item = (String, Sample)>,
     ) -> Result<(), NotCommitted> {
-        let now = TimestampMicros::now();
+        let now = self.commits.clock().now();
         let decoded = self.decoder.decode_parts(&self.origin, samples, Vec::new(), now);
         self.hold(decoded).await
     }

@@ -106,7 +106,7 @@ impl Found {
     ) -> Result<Reading, Undecodable> {
         let Sample { name, value, unit, time } = self.sample;
         samples::check_value(&value)?;
-        let time = time::storable(time.unwrap_or(arrived_at))?;
+        let time = time::keepable(time.unwrap_or(arrived_at), arrived_at)?;
         let mut labels = std::collections::BTreeMap::from_iter(self.labels);
         labels.extend(unit.map(|unit| ("unit".to_owned(), unit)));
         let series =

@@ -46,7 +46,7 @@ impl World {
         settings.report_every = Duration::from_millis(20);
         settings.token = Some("secret".into());
         let buffer = Buffer::open(buffer_settings).unwrap();
-        let clock = Arc::new(Clock::open(dir.path(), ClockSettings::default()).unwrap());
+        let clock = Arc::new(Clock::open(dir.path(), ClockSettings::default()));
         Self { hub, buffer, clock, settings, stop: watch::Sender::new(false), running: Vec::new(), _dir: dir }
     }
 

@@ -48,7 +48,7 @@ pub fn start(
     let task = SourceTask::start("modbus", |stopping| {
         let outlet = make_outlet(stopping.clone());
         let (sender, rounds) = mpsc::channel(MAX_WAITING_ROUNDS);
-        let bus = Bus::new(&settings, sender, counted);
+        let bus = Bus::new(&settings, sender, counted, Arc::clone(outlet.clock()));
         async move {
             // When the bus stops, what it read is still committed.
             tokio::join!(run(settings, bus, stopping), store(rounds, outlet));

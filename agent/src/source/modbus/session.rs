@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use penstock_shared::reading::TimestampMicros;
 use tokio::sync::{mpsc, watch};
 
 use super::counters::{ModbusCounters, count};
@@ -11,6 +10,7 @@ use super::link::{Answer, Link};
 use super::schedule::Schedule;
 use super::slave::Slave;
 use super::value;
+use crate::clock::Clock;
 use crate::config::ModbusSettings;
 use crate::decode::Sample;
 
@@ -29,6 +29,7 @@ pub(super) struct Bus {
     heard: bool,
     rounds: mpsc::Sender<Round>,
     pub(super) counters: Arc<ModbusCounters>,
+    clock: Arc<Clock>,
 }
 
 /// Why a session is over.
@@ -50,11 +51,13 @@ impl Bus {
         settings: &ModbusSettings,
         rounds: mpsc::Sender<Round>,
         counters: Arc<ModbusCounters>,
+        clock: Arc<Clock>,
     ) -> Self {
         let intervals = settings.slaves.iter().map(|slave| slave.interval);
         let schedule = Schedule::new(intervals, settings.timeout, settings.backoff_max, Instant::now());
         let slaves = settings.slaves.iter().cloned().map(Slave::new).collect();
-        Self { name: settings.name.clone(), slaves, schedule, silences: 0, heard: false, rounds, counters }
+        let name = settings.name.clone();
+        Self { name, slaves, schedule, silences: 0, heard: false, rounds, counters, clock }
     }
 
     /// Reads the bus until it is lost or told to stop.
@@ -108,7 +111,7 @@ impl Bus {
                     count(&self.counters.answers);
                     self.silences = 0;
                     request.accepted();
-                    let now = Some(TimestampMicros::now());
+                    let now = Some(self.clock.now());
                     let samples = value::samples(&request.block, &slave.registers, &data).into_iter();
                     round.extend(samples.map(|sample| (slave.name.clone(), Sample { time: now, ..sample })));
                 }

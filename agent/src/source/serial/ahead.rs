@@ -2,11 +2,14 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use penstock_shared::reading::TimestampMicros;
 use tokio::io::AsyncReadExt;
 use tokio_serial::SerialStream;
+
+use crate::clock::{self, Clock};
 
 /// As much as the kernel keeps of a line; a commit has no more than what this holds.
 const READ_BYTES: usize = 4096;
@@ -26,16 +29,19 @@ pub(super) struct Ahead {
     pub(super) heard: Instant,
     end: Option<String>,
     byte_time: Duration,
+    clock: Arc<Clock>,
 }
 
 impl Ahead {
-    pub(super) fn new(port: SerialStream, baud: u32) -> Self {
+    pub(super) fn new(port: SerialStream, baud: u32, clock: Arc<Clock>) -> Self {
+        let now = clock.now();
         Self {
             port,
             buffer: vec![0; READ_BYTES],
             bytes: Vec::new(),
-            since: TimestampMicros::now(),
-            read_at: TimestampMicros::now(),
+            since: now,
+            read_at: now,
+            clock,
             heard: Instant::now(),
             end: None,
             byte_time: byte_time(baud),
@@ -49,7 +55,7 @@ impl Ahead {
             Ok(0) => self.end = Some("the device is gone".to_owned()),
             Ok(count) => {
                 self.bytes.extend_from_slice(&self.buffer[..count]);
-                self.read_at = TimestampMicros::now();
+                self.read_at = self.clock.now();
                 self.heard = Instant::now();
             }
             Err(error) => self.end = Some(error.to_string()),
@@ -103,8 +109,8 @@ pub(super) fn before(
     byte_time: Duration,
 ) -> TimestampMicros {
     let window = read_at.0.saturating_sub(since.0);
-    // The clock was set back: what it said before tells nothing.
-    if window <= 0 {
+    // The clock was set, or set back: what it said before tells nothing.
+    if window <= 0 || clock::is_stamp(since) != clock::is_stamp(read_at) {
         return read_at;
     }
     let step = (byte_time.as_micros() as f64).min(window as f64 / (total.max(behind) + 1) as f64);

@@ -7,6 +7,7 @@ use penstock_shared::reading::TimestampMicros;
 
 use super::ahead::{before, byte_time};
 use super::counters::SerialCounters;
+use crate::clock::Clock;
 use crate::config::SerialSettings;
 use crate::decode::frame::{Cut, Framer};
 use crate::decode::record::RecordParser;
@@ -57,6 +58,11 @@ impl Instrument {
         }
     }
 
+    /// Returns the clock that tells when something was read.
+    pub(super) const fn clock(&self) -> &Arc<Clock> {
+        self.outlet.clock()
+    }
+
     /// Takes what was read at a moment, and returns when it is on disk: whether a wanted frame was among it.
     pub(super) async fn take(
         &mut self,
@@ -74,14 +80,16 @@ impl Instrument {
     pub(super) async fn settle(&mut self, wanted: Wanted<'_>) -> Result<bool, NotCommitted> {
         let mut cuts = Vec::new();
         self.framer.settle(&mut cuts);
-        self.commit(cuts, TimestampMicros::now(), wanted).await
+        let now = self.outlet.clock().now();
+        self.commit(cuts, now, wanted).await
     }
 
     /// Notes that what has come will not be completed.
     pub(super) async fn end(&mut self, wanted: Wanted<'_>) -> Result<bool, NotCommitted> {
         let mut cuts = Vec::new();
         self.framer.end(&mut cuts);
-        self.commit(cuts, TimestampMicros::now(), wanted).await
+        let now = self.outlet.clock().now();
+        self.commit(cuts, now, wanted).await
     }
 
     async fn commit(

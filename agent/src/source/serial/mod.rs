@@ -70,7 +70,7 @@ async fn run(
                 instrument.counters.count_opening();
                 tracing::info!(name, path = %path.display(), "serial port open");
                 complained.clear();
-                let session = Session::new(port, &settings, stopping.clone());
+                let session = Session::new(port, &settings, Arc::clone(instrument.clock()), stopping.clone());
                 let (end, was_heard) = session.run(&mut instrument).await;
                 if was_heard {
                     backoff.reset();

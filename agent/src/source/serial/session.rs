@@ -1,5 +1,6 @@
 //! One opening of a port: read until it ends, falls silent for too long, or the agent stops.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::io::AsyncWriteExt;
@@ -9,6 +10,7 @@ use tokio_serial::{ClearBuffer, SerialPort, SerialStream};
 use super::ahead::Ahead;
 use super::clocks::{Clocks, Due};
 use super::instrument::{Instrument, Wanted};
+use crate::clock::Clock;
 use crate::config::SerialSettings;
 use crate::delivery::NotCommitted;
 
@@ -45,10 +47,11 @@ impl<'a> Session<'a> {
     pub(super) fn new(
         port: SerialStream,
         settings: &'a SerialSettings,
+        clock: Arc<Clock>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let clocks = Clocks::new(settings, Instant::now());
-        let ahead = Ahead::new(port, settings.port.baud);
+        let ahead = Ahead::new(port, settings.port.baud, clock);
         Self { ahead, settings, clocks, stopping, was_heard: false }
     }
 

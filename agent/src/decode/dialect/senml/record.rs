@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use penstock_shared::reading::{TimestampMicros, Value};
 
+use crate::clock;
 use crate::decode::dialect::findings::{Findings, check_name};
 use crate::decode::reason::{Reason, Undecodable};
 use crate::decode::samples::Sample;
@@ -119,8 +120,8 @@ impl Resolver {
             return Err(Undecodable::new(Reason::TimeOutOfRange, format!("{seconds} s is beyond any clock")));
         }
         let micros = whole as i64 * 1_000_000 + (fraction * 1e6).round() as i64;
-        let origin = if seconds < RELATIVE_BELOW { self.arrived_at.0 } else { 0 };
-        Ok(TimestampMicros(origin.saturating_add(micros)))
+        let is_relative = seconds < RELATIVE_BELOW;
+        Ok(if is_relative { clock::shift(self.arrived_at, micros) } else { TimestampMicros(micros) })
     }
 
     /// Returns source and type. A base name that stands apart from the name is the source.

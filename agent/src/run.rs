@@ -19,7 +19,7 @@ use crate::buffer::{Buffer, BufferError};
 use crate::committer::{self, CommitHandle};
 use crate::config::Settings;
 use crate::forward::{ForwardError, Forwarder};
-use crate::source::mqtt_listener::{ListenerError, MqttListener};
+use crate::source::mqtt_listener::{Doors, ListenerError, MqttListener};
 use crate::source::{device, modbus, mqtt_client, serial};
 use crate::status::Reporter;
 use shutdown::Running;
@@ -42,8 +42,10 @@ pub enum RunError {
     #[error("operating system: {0}")]
     System(#[source] std::io::Error),
     /// The listener's port cannot be taken.
-    #[error("mqtt_listener.listen {address}: {source}")]
+    #[error("{key} {address}: {source}")]
     Bind {
+        /// The configuration's key.
+        key: &'static str,
         /// The configured address.
         address: SocketAddr,
         /// What the operating system said.
@@ -129,21 +131,40 @@ async fn start_listener(
     settings: &Settings,
     commits: &CommitHandle,
 ) -> Result<Option<MqttListener>, RunError> {
-    if !settings.mqtt_listener.enabled {
+    let chosen = &settings.mqtt_listener;
+    if !chosen.enabled {
         return Ok(None);
     }
-    let address = settings.mqtt_listener.listen;
-    let bind_error = |source| RunError::Bind { address, source };
-    let socket = TcpListener::bind(address).map_err(bind_error)?;
-    let bound = socket.local_addr().map_err(bind_error)?;
-    if !bound.ip().is_loopback() && settings.mqtt_listener.credentials.is_none() {
-        tracing::warn!(%bound, "mqtt listener has no password and takes messages from the whole network");
+    let mut doors = Doors::default();
+    let mut announcements = Vec::new();
+    if let Some(address) = chosen.listen {
+        let (socket, bound) = bind("mqtt_listener.listen", address)?;
+        if !bound.ip().is_loopback() && chosen.credentials.is_none() {
+            tracing::warn!(%bound, "mqtt listener has no password and takes messages from the whole network");
+        }
+        announcements.push(format!("penstock-agent mqtt listener on {bound}"));
+        doors.plain = Some(socket);
+    }
+    if let Some(tls) = &chosen.tls {
+        let (socket, bound) = bind("mqtt_listener.tls.listen", tls.listen)?;
+        let knows_devices = tls.files.clients.as_ref().is_some_and(|clients| clients.is_required);
+        if !bound.ip().is_loopback() && chosen.credentials.is_none() && !knows_devices {
+            tracing::warn!(%bound, "mqtt tls listener demands neither password nor certificate");
+        }
+        announcements.push(format!("penstock-agent mqtt tls listener on {bound}"));
+        doors.tls = Some(socket);
     }
     let make_decoder = wiring::decoder_maker(settings);
-    let listener =
-        MqttListener::start(socket, settings.mqtt_listener.clone(), make_decoder, commits.clone()).await?;
-    announce(&format!("penstock-agent mqtt listener on {bound}"));
+    let listener = MqttListener::start(doors, chosen.clone(), make_decoder, commits.clone()).await?;
+    announcements.iter().for_each(|line| announce(line));
     Ok(Some(listener))
+}
+
+fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
+    let bind_error = |source| RunError::Bind { key, address, source };
+    let socket = TcpListener::bind(address).map_err(bind_error)?;
+    let bound = socket.local_addr().map_err(bind_error)?;
+    Ok((socket, bound))
 }
 
 /// Prints a line that programs wait for. A closed stdout is no reason to stop.

@@ -4,8 +4,13 @@ use std::time::Duration;
 
 use super::listener::read_credentials;
 use super::section::Section;
+use super::tls;
+use crate::tls::ClientTls;
 
 const DEFAULT_MQTT_PORT: u16 = 1883;
+const DEFAULT_MQTTS_PORT: u16 = 8883;
+/// How the address of a broker's TLS port begins.
+const SECURE: &str = "mqtts://";
 
 /// The protocol's version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +29,8 @@ pub struct ClientSettings {
     pub host: String,
     /// The broker's port.
     pub port: u16,
+    /// How the broker is recognised, with `mqtts://`; none connects without TLS.
+    pub tls: Option<ClientTls>,
     /// The session's name at the broker; none means `penstock-` and the agent's id. Two clients of one name throw
     /// each other out.
     pub client_id: Option<String>,
@@ -54,6 +61,7 @@ impl Default for ClientSettings {
         Self {
             host: "127.0.0.1".to_owned(),
             port: DEFAULT_MQTT_PORT,
+            tls: None,
             client_id: None,
             version: MqttVersion::V311,
             credentials: None,
@@ -71,10 +79,13 @@ impl Default for ClientSettings {
 pub(super) fn read(section: &mut Section<'_>) -> ClientSettings {
     let default = ClientSettings::default();
     let url = section.text("url", "mqtt://127.0.0.1:1883");
-    let (host, port) = parse_url(&url).unwrap_or_else(|| {
-        section.fault("url", "must be mqtt://HOST[:PORT]");
-        (default.host.clone(), default.port)
-    });
+    let address = parse_url(&url);
+    if address.is_none() {
+        section.fault("url", "must be mqtt://HOST[:PORT], or mqtts://HOST[:PORT] for TLS");
+    }
+    let is_secure = url.starts_with(SECURE);
+    let (host, port) = address.unwrap_or_else(|| (default.host.clone(), default.port));
+    let tls = section.table("tls", |section| tls::read_client(section, &host, is_secure));
     let topics = section.texts("topics", &["#"]);
     if topics.is_empty() || topics.iter().any(|topic| !is_topic_filter(topic)) {
         section.fault(
@@ -90,6 +101,7 @@ pub(super) fn read(section: &mut Section<'_>) -> ClientSettings {
     ClientSettings {
         host,
         port,
+        tls,
         client_id: section.optional_text("client_id"),
         version: section.choice("version", default.version, &versions),
         credentials: read_credentials(section),
@@ -104,14 +116,19 @@ pub(super) fn read(section: &mut Section<'_>) -> ClientSettings {
 }
 
 fn parse_url(url: &str) -> Option<(String, u16)> {
-    let address = url.strip_prefix("mqtt://").or_else(|| url.strip_prefix("tcp://"))?.trim_end_matches('/');
+    let plain = || url.strip_prefix("mqtt://").or_else(|| url.strip_prefix("tcp://"));
+    let (address, default_port) = match url.strip_prefix(SECURE) {
+        Some(address) => (address, DEFAULT_MQTTS_PORT),
+        None => (plain()?, DEFAULT_MQTT_PORT),
+    };
+    let address = address.trim_end_matches('/');
     let bracketed = address.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let (host, port) = match bracketed {
         Some((host, "")) => (host, None),
         Some((host, rest)) => (host, Some(rest.strip_prefix(':')?)),
         None => address.split_once(':').map_or((address, None), |(host, port)| (host, Some(port))),
     };
-    let port = port.map_or(Ok(DEFAULT_MQTT_PORT), str::parse).ok()?;
+    let port = port.map_or(Ok(default_port), str::parse).ok()?;
     let usable = !host.is_empty() && !host.contains(['/', '@', ' ']) && port != 0;
     usable.then(|| (host.to_owned(), port))
 }
@@ -136,8 +153,9 @@ mod tests {
     fn addresses_are_taken_apart_and_nonsense_is_refused() {
         assert_eq!(parse_url("mqtt://broker"), Some(("broker".to_owned(), 1883)));
         assert_eq!(parse_url("mqtt://[::1]:2883"), Some(("::1".to_owned(), 2883)));
+        assert_eq!(parse_url("mqtts://broker/"), Some(("broker".to_owned(), 8883)));
         for url in
-            ["broker", "mqtts://broker", "mqtt://", "mqtt://b:x", "mqtt://b:0", "mqtt://u@b", "mqtt://[::1]x"]
+            ["broker", "mqtts://", "mqtt://", "mqtt://b:x", "mqtt://b:0", "mqtt://u@b", "mqtt://[::1]x"]
         {
             assert_eq!(parse_url(url), None, "{url}");
         }

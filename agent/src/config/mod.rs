@@ -22,6 +22,7 @@ mod quantity;
 mod section;
 pub mod serial;
 mod template;
+mod tls;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub use decode::{DecodeSettings, Dialect};
 pub use device::{DeviceSettings, SensorClass};
 pub use faults::{ConfigFaults, Fault};
 pub use forward::ForwardSettings;
-pub use listener::ListenerSettings;
+pub use listener::{ListenerSettings, TlsListenerSettings};
 pub use mapping::{MappingSettings, PayloadFormat, TimeUnit};
 pub use modbus::ModbusSettings;
 pub use pointer::{InvalidPointer, JsonPointer};
@@ -78,6 +79,15 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
+/// Whether certificates and keys are looked into, besides their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificates {
+    /// They are read, and must be good.
+    Proven,
+    /// They are somebody else's matter: a certificate that expired is no reason not to show the books.
+    Trusted,
+}
+
 /// Reads the file and the environment.
 ///
 /// Without a `path`, [`DEFAULT_PATH`] is read, and when that does not exist the defaults stand.
@@ -87,6 +97,7 @@ pub struct Settings {
 pub fn load(
     path: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
+    certificates: Certificates,
 ) -> Result<Settings, ConfigFaults> {
     let file = path.map_or_else(|| PathBuf::from(DEFAULT_PATH), Path::to_path_buf);
     let text = match std::fs::read_to_string(&file) {
@@ -94,7 +105,8 @@ pub fn load(
         Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(ConfigFaults::unreadable(file, &error)),
     };
-    parse(&file, &text, environment)
+    let (settings, log) = read(&text, environment, certificates);
+    log.into_result(&file, settings)
 }
 
 /// Reads a configuration from text; `file` only names it in faults.
@@ -106,12 +118,16 @@ pub fn parse(
     text: &str,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigFaults> {
-    let (settings, log) = read(text, environment);
+    let (settings, log) = read(text, environment, Certificates::Proven);
     log.into_result(file, settings)
 }
 
-fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> (Settings, FaultLog) {
-    let mut log = FaultLog::default();
+fn read(
+    text: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+    certificates: Certificates,
+) -> (Settings, FaultLog) {
+    let mut log = FaultLog::new(certificates);
     let Some(mut root) = tree::from_toml(text, &mut log) else {
         return (Settings::default(), log);
     };

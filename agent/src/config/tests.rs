@@ -60,7 +60,7 @@ fn the_environment_goes_before_the_file() {
             ("UNRELATED", "x"),
         ],
     );
-    assert_eq!(settings.mqtt_listener.listen, SocketAddr::from(([127, 0, 0, 1], 2)));
+    assert_eq!(settings.mqtt_listener.listen, Some(SocketAddr::from(([127, 0, 0, 1], 2))));
     assert_eq!(settings.buffer.quota_bytes, 16 << 20);
     assert_eq!(settings.buffer.segment_bytes, 4 << 20, "a segment is never above a quarter of the quota");
     assert_eq!(settings.forward.linger.as_millis(), 5);
@@ -94,7 +94,7 @@ fn a_mapping_without_a_type_or_with_an_unknown_name_is_refused() {
 #[test]
 fn a_file_that_is_named_must_exist() {
     let missing = Path::new("/nonexistent/agent.toml");
-    assert!(load(Some(missing), []).is_err());
+    assert!(load(Some(missing), [], Certificates::Proven).is_err());
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn sample_with_everything_in_use() -> String {
 #[test]
 fn the_sample_configuration_shows_every_key() {
     let everything = sample_with_everything_in_use();
-    let (settings, log) = read(&everything, []);
+    let (settings, log) = read(&everything, [], Certificates::Proven);
     let keys: Vec<String> = log.known_keys().map(str::to_owned).collect();
     assert_eq!(log.into_result(Path::new("deploy/agent.toml"), ()), Ok(()));
     assert!(!settings.mqtt_clients.is_empty() && !settings.mappings.is_empty());

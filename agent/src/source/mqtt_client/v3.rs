@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use rumqttc::{
     AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode,
+    Transport,
 };
 use tokio::time::Instant;
 
 use super::link::{ConnectionEnd, Link};
+use super::tunnel::Tunnel;
 use super::{LEAVE_TIMEOUT, REQUEST_QUEUE};
 
 /// This version cannot tell a broker what is too large for us, and a packet that the library refuses comes again with
@@ -18,8 +20,8 @@ const MIN_PACKET_LIMIT: usize = 16 << 20;
 const MAX_OUTGOING_PACKET: usize = 64 * 1024;
 
 /// Runs one connection with a library client of its own.
-pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
-    let (client, mut events) = AsyncClient::new(options(link), REQUEST_QUEUE);
+pub(super) async fn run_connection(link: &mut Link, tunnel: Option<&Tunnel>) -> ConnectionEnd {
+    let (client, mut events) = AsyncClient::new(options(link, tunnel), REQUEST_QUEUE);
     let stop_requested = link.stop_requested();
     let not_committed = link.a_message_not_committed();
     let deadline = tokio::time::sleep(Duration::ZERO);
@@ -62,9 +64,13 @@ pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
     }
 }
 
-fn options(link: &Link) -> MqttOptions {
+fn options(link: &Link, tunnel: Option<&Tunnel>) -> MqttOptions {
     let settings = &link.settings;
-    let mut options = MqttOptions::new(link.client_id.clone(), settings.host.clone(), settings.port);
+    let host = tunnel.map_or(settings.host.as_str(), Tunnel::path);
+    let mut options = MqttOptions::new(link.client_id.clone(), host, settings.port);
+    if tunnel.is_some() {
+        options.set_transport(Transport::Unix);
+    }
     let max_packet = usize::try_from(settings.max_packet_bytes).unwrap_or(usize::MAX).max(MIN_PACKET_LIMIT);
     options.set_clean_session(false).set_manual_acks(true).set_keep_alive(settings.keep_alive);
     options.set_max_packet_size(max_packet, MAX_OUTGOING_PACKET);

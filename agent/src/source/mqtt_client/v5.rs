@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Packet, Publish, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use tokio::time::Instant;
 
 use super::link::{ConnectionEnd, Link};
+use super::tunnel::Tunnel;
 use super::{LEAVE_TIMEOUT, REQUEST_QUEUE};
 
 /// How long the broker keeps the session of an agent that is away: as long as it can.
@@ -16,8 +18,8 @@ const SESSION_EXPIRY_NEVER: u32 = u32::MAX;
 const NO_PUBLISHES: u16 = 1;
 
 /// Runs one connection with a library client of its own.
-pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
-    let (client, mut events) = AsyncClient::new(options(link), REQUEST_QUEUE);
+pub(super) async fn run_connection(link: &mut Link, tunnel: Option<&Tunnel>) -> ConnectionEnd {
+    let (client, mut events) = AsyncClient::new(options(link, tunnel), REQUEST_QUEUE);
     let stop_requested = link.stop_requested();
     let not_committed = link.a_message_not_committed();
     let deadline = tokio::time::sleep(Duration::ZERO);
@@ -60,9 +62,13 @@ pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
     }
 }
 
-fn options(link: &Link) -> MqttOptions {
+fn options(link: &Link, tunnel: Option<&Tunnel>) -> MqttOptions {
     let settings = &link.settings;
-    let mut options = MqttOptions::new(link.client_id.clone(), settings.host.clone(), settings.port);
+    let host = tunnel.map_or(settings.host.as_str(), Tunnel::path);
+    let mut options = MqttOptions::new(link.client_id.clone(), host, settings.port);
+    if tunnel.is_some() {
+        options.set_transport(Transport::Unix);
+    }
     let mut properties = ConnectProperties::new();
     properties.session_expiry_interval = Some(SESSION_EXPIRY_NEVER);
     properties.receive_maximum = Some(settings.max_inflight);

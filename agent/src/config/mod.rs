@@ -23,6 +23,7 @@ mod section;
 pub mod serial;
 mod template;
 mod tls;
+mod topic_filter;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub use modbus::ModbusSettings;
 pub use pointer::{InvalidPointer, JsonPointer};
 pub use serial::SerialSettings;
 pub use template::{Captures, InvalidTemplate, Template, TopicTemplate};
+pub(crate) use topic_filter::is_shared;
 
 use faults::FaultLog;
 use section::Section;

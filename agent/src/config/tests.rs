@@ -85,6 +85,21 @@ fn a_username_without_a_password_is_refused() {
 }
 
 #[test]
+fn shared_subscriptions_are_checked() {
+    let topics = |topics: &str| format!("[[mqtt_client]]\ntopics = [{topics}]\n");
+    let settings = settings_of(&topics("\"$share/plant/a/#\", \"homeassistant/#\""), &[]);
+    assert_eq!(settings.mqtt_clients[0].topics.len(), 2);
+    let faults = faults_of(&topics("\"$share/plant\", \"a#\""), &[]);
+    assert!(
+        faults.contains("agent.toml:2: mqtt_client.topics: \"$share/plant\": a shared subscription is"),
+        "{faults}"
+    );
+    assert!(faults.contains("agent.toml:2: mqtt_client.topics: \"a#\" is no topic filter"), "{faults}");
+    let faults = faults_of(&format!("{}take_retained = true\n", topics("\"$share/plant/#\"")), &[]);
+    assert!(faults.contains("agent.toml:3: mqtt_client.take_retained: brokers send nothing"), "{faults}");
+}
+
+#[test]
 fn a_mapping_without_a_type_or_with_an_unknown_name_is_refused() {
     let faults = faults_of("[[mapping]]\ntopic = \"a/{b}\"\nsource = \"{c}\"\n", &[]);
     assert!(faults.contains("mapping.type: is needed"), "{faults}");

@@ -1,6 +1,7 @@
 //! Against a real Mosquitto, with the test in the committer's place.
 
 mod refused;
+mod shared;
 mod tls;
 
 use std::net::TcpListener;

@@ -45,6 +45,9 @@ pub(super) async fn run_connection(link: &mut Link, tunnel: Option<&Tunnel>) -> 
                     return end;
                 }
                 link.begin_leaving();
+                if matches!(end, ConnectionEnd::Stopped) {
+                    leave_groups(link, &client);
+                }
                 disconnect_when_drained(link, client.clone());
                 deadline.as_mut().reset(Instant::now() + LEAVE_TIMEOUT);
                 leaving = Some(end);
@@ -119,6 +122,15 @@ async fn take_in(link: &mut Link, client: &AsyncClient, mut message: Publish) {
     for ask in link.take_asks() {
         if client.try_publish(ask.topic, QoS::AtMostOnce, false, ask.payload).is_err() {
             tracing::debug!("a device could not be asked, it is asked again");
+        }
+    }
+}
+
+/// Not before the agent itself stops: until then the broker keeps for this member what it gives it.
+fn leave_groups(link: &Link, client: &AsyncClient) {
+    for filter in link.groups_to_leave() {
+        if client.try_unsubscribe(filter).is_err() {
+            tracing::debug!("connection gone before its group was left");
         }
     }
 }

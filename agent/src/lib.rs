@@ -8,6 +8,8 @@
 
 pub mod config;
 
+pub mod tls;
+
 pub mod source;
 
 pub mod decode;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use penstock_agent::config::{self, LogFormat, LogSettings, Settings};
+use penstock_agent::config::{self, Certificates, LogFormat, LogSettings, Settings};
 use penstock_agent::{run, sample, status};
 use tracing_subscriber::EnvFilter;
 
@@ -61,8 +61,8 @@ struct ConfigArgument {
 }
 
 impl ConfigArgument {
-    fn load(&self) -> Result<Settings, config::ConfigFaults> {
-        config::load(self.config.as_deref(), environment())
+    fn load(&self, certificates: Certificates) -> Result<Settings, config::ConfigFaults> {
+        config::load(self.config.as_deref(), environment(), certificates)
     }
 }
 
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(argument) => {
             allocator::settle();
-            with_settings(&argument, |settings| {
+            with_settings(&argument, Certificates::Proven, |settings| {
                 set_up_logging(&settings.log);
                 run::run(settings).map_err(Into::into)
             })
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
                 code
             }
         }
-        Command::Status { config, json } => with_settings(&config, |settings| {
+        Command::Status { config, json } => with_settings(&config, Certificates::Trusted, |settings| {
             let dir = &settings.buffer.dir;
             let text = status::show(dir, json).with_context(|| format!("status of {}", dir.display()))?;
             println!("{}", text.trim_end());
@@ -92,8 +92,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn with_settings(argument: &ConfigArgument, act: impl FnOnce(Settings) -> anyhow::Result<()>) -> ExitCode {
-    let settings = match argument.load() {
+fn with_settings(
+    argument: &ConfigArgument,
+    certificates: Certificates,
+    act: impl FnOnce(Settings) -> anyhow::Result<()>,
+) -> ExitCode {
+    let settings = match argument.load(certificates) {
         Ok(settings) => settings,
         Err(faults) => {
             eprintln!("{faults}");
@@ -111,7 +115,7 @@ fn with_settings(argument: &ConfigArgument, act: impl FnOnce(Settings) -> anyhow
 
 fn check(argument: &ConfigArgument) -> ExitCode {
     let file = argument.config.as_deref().unwrap_or(Path::new(config::DEFAULT_PATH));
-    match argument.load() {
+    match argument.load(Certificates::Proven) {
         Ok(settings) => {
             println!("✓ {}", file.display());
             println!("✓ agent {} sends to {}", settings.agent.id, settings.hub.url);
@@ -120,17 +124,7 @@ fn check(argument: &ConfigArgument) -> ExitCode {
                 settings.buffer.dir.display(),
                 settings.buffer.quota_bytes
             );
-            if settings.mqtt_listener.enabled {
-                println!("✓ mqtt listener on {}", settings.mqtt_listener.listen);
-            }
-            for client in &settings.mqtt_clients {
-                println!(
-                    "✓ mqtt client of {}:{}, topics {}",
-                    client.host,
-                    client.port,
-                    client.topics.join(" ")
-                );
-            }
+            show_mqtt(&settings);
             for serial in &settings.serials {
                 println!("✓ serial {} on {}, {} baud", serial.name, serial.port.device, serial.port.baud);
             }
@@ -150,7 +144,7 @@ fn check(argument: &ConfigArgument) -> ExitCode {
 }
 
 fn hear(argument: &ConfigArgument, duration: Duration) -> ExitCode {
-    with_settings(argument, |settings| {
+    with_settings(argument, Certificates::Proven, |settings| {
         // What cannot be reached is told as it happens.
         set_up_logging(&LogSettings { level: "warn".to_owned(), ..settings.log.clone() });
         println!("… hearing the sources for {} s", duration.as_secs());
@@ -158,6 +152,20 @@ fn hear(argument: &ConfigArgument, duration: Duration) -> ExitCode {
         println!("{}", report.trim_end());
         Ok(())
     })
+}
+
+fn show_mqtt(settings: &Settings) {
+    let listener = &settings.mqtt_listener;
+    if let Some(listen) = listener.listen.filter(|_| listener.enabled) {
+        println!("✓ mqtt listener on {listen}");
+    }
+    if let Some(tls) = listener.tls.as_ref().filter(|_| listener.enabled) {
+        println!("✓ mqtt tls listener on {}", tls.listen);
+    }
+    for client in &settings.mqtt_clients {
+        let tls = if client.tls.is_some() { " by tls" } else { "" };
+        println!("✓ mqtt client of {}:{}{tls}, topics {}", client.host, client.port, client.topics.join(" "));
+    }
 }
 
 /// Takes the environment's variables that are text; no key of ours has another.

@@ -5,12 +5,13 @@
 //!                                                       └────▶ reporter  ──▶ hub, status.json
 //! ```
 
+pub(crate) mod listener;
 mod shutdown;
 pub(crate) mod sources;
-pub(crate) mod wiring;
+mod wiring;
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::committer::{self, CommitHandle};
 use crate::config::Settings;
 use crate::edge::{Edge, WithheldCounts};
 use crate::forward::{ForwardError, Forwarder};
-use crate::source::mqtt_listener::{ListenerError, MqttListener};
+use crate::source::mqtt_listener::ListenerError;
 use crate::status::{Reporter, Seen};
 use shutdown::Running;
 
@@ -45,8 +46,10 @@ pub enum RunError {
     #[error("operating system: {0}")]
     System(#[source] std::io::Error),
     /// The listener's port cannot be taken.
-    #[error("mqtt_listener.listen {address}: {source}")]
+    #[error("{key} {address}: {source}")]
     Bind {
+        /// The configuration's key.
+        key: &'static str,
         /// The configured address.
         address: SocketAddr,
         /// What the operating system said.
@@ -105,7 +108,10 @@ async fn start(settings: Settings, kept: Kept) -> Result<Running, RunError> {
     let (stop_reporting, reporting_stops) = watch::channel(false);
     let forward_settings = wiring::forward_settings(&settings);
     let forwarder = Forwarder::new(buffer.clone(), Arc::clone(&clock), forward_settings.clone())?;
-    let listener = start_listener(&settings, &commits).await?;
+    let listener = listener::start(&settings, &commits).await?.map(|started| {
+        started.announcements.iter().for_each(|line| announce(line));
+        started.listener
+    });
     let sources = sources::start(&settings, &commits);
     let seen = Seen { buffer: buffer.clone(), clock, withheld, sources: sources.states };
     let reporter = Reporter::new(seen, forward_settings)?;
@@ -120,27 +126,6 @@ async fn start(settings: Settings, kept: Kept) -> Result<Running, RunError> {
         stop_reporting,
         reporter: tokio::spawn(reporter.run(reporting_stops)),
     })
-}
-
-async fn start_listener(
-    settings: &Settings,
-    commits: &CommitHandle,
-) -> Result<Option<MqttListener>, RunError> {
-    if !settings.mqtt_listener.enabled {
-        return Ok(None);
-    }
-    let address = settings.mqtt_listener.listen;
-    let bind_error = |source| RunError::Bind { address, source };
-    let socket = TcpListener::bind(address).map_err(bind_error)?;
-    let bound = socket.local_addr().map_err(bind_error)?;
-    if !bound.ip().is_loopback() && settings.mqtt_listener.credentials.is_none() {
-        tracing::warn!(%bound, "mqtt listener has no password and takes messages from the whole network");
-    }
-    let make_decoder = wiring::decoder_maker(settings);
-    let listener =
-        MqttListener::start(socket, settings.mqtt_listener.clone(), make_decoder, commits.clone()).await?;
-    announce(&format!("penstock-agent mqtt listener on {bound}"));
-    Ok(Some(listener))
 }
 
 /// Prints a line that programs wait for. A closed stdout is no reason to stop.

@@ -282,11 +282,16 @@ fn the_smart_home() {
         "value_template":"{{ value_json.temperature }}","unique_id":"0x01_temperature",
         "device":{"identifiers":["zigbee2mqtt_0x01"],"name":"kitchen"}}"#;
     Broker::publish(port, "homeassistant/sensor/0x01/temperature/config", discovery, true);
+    let of_esphome = r#"{"dev_cla":"moisture","unit_of_meas":"%","stat_cla":"measurement","name":"Soil Moisture",
+        "stat_t":"garden/sensor/soil_moisture/state","avty_t":"garden/status","uniq_id":"ESPsensorsoil_moisture",
+        "dev":{"ids":"3c71bf000001","name":"garden","sw":"esphome v2026.10.0","mdl":"esp32dev","mf":"Espressif"}}"#;
+    Broker::publish(port, "homeassistant/sensor/garden/soil_moisture/config", of_esphome, true);
     let _devices = Going::on(move || {
         Broker::publish(port, "zigbee2mqtt/kitchen", r#"{"temperature":21.4,"battery":97}"#, false);
         let tasmota =
             r#"{"Time":"2026-11-25T12:00:00","AM2301":{"Temperature":19.5,"Humidity":55.1},"TempUnit":"C"}"#;
         Broker::publish(port, "tele/cellar/SENSOR", tasmota, false);
+        Broker::publish(port, "garden/sensor/soil_moisture/state", "38.5", false);
         let shelly = r#"{"src":"shellyplus1pm-a1","dst":"shellyplus1pm-a1/events","method":"NotifyStatus",
             "params":{"ts":1795000000.5,"switch:0":{"id":0,"apower":41.5}}}"#;
         Broker::publish(port, "shellyplus1pm-a1/events/rpc", shelly, false);
@@ -295,6 +300,7 @@ fn the_smart_home() {
 
     let told = example.sample();
     assert_told(&told, &["temperature", "kitchen", "°C", "21.4"]);
+    assert_told(&told, &["moisture", "garden", "%", "38.5"]);
     assert_told(&told, &["emperature", "cellar", "°C", "19.5"]);
     assert_told(&told, &["power", "shellyplus1pm-a1", "W", "41.5"]);
 }

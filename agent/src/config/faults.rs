@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::Certificates;
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -62,13 +64,23 @@ impl fmt::Display for ConfigFaults {
 }
 
 /// Faults while they are being found, and the keys that were asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FaultLog {
     faults: Vec<Fault>,
     known_keys: std::collections::BTreeSet<String>,
+    certificates: Certificates,
 }
 
 impl FaultLog {
+    pub(super) const fn new(certificates: Certificates) -> Self {
+        Self { faults: Vec::new(), known_keys: std::collections::BTreeSet::new(), certificates }
+    }
+
+    /// Tells whether certificates are to be looked into.
+    pub(super) fn proves_certificates(&self) -> bool {
+        self.certificates == Certificates::Proven
+    }
+
     pub(super) fn add(&mut self, origin: Origin, key: impl Into<String>, reason: impl Into<String>) {
         self.faults.push(Fault { origin, key: key.into(), reason: reason.into() });
     }

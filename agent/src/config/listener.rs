@@ -4,14 +4,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::section::Section;
+use super::tls;
+use crate::tls::ServerTls;
 
 /// The built-in MQTT server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerSettings {
     /// Default: true.
     pub enabled: bool,
-    /// Address and port; port 0 takes any free one. Default: `127.0.0.1:1883`.
-    pub listen: SocketAddr,
+    /// Address and port; port 0 takes any free one; none where TLS alone is served. Default: `127.0.0.1:1883`.
+    pub listen: Option<SocketAddr>,
+    /// A port for TLS. Default: none.
+    pub tls: Option<TlsListenerSettings>,
     /// User name and password that every device must give; none lets every device in.
     pub credentials: Option<(String, String)>,
     /// A larger packet closes its connection. Default: 256 KiB.
@@ -26,11 +30,21 @@ pub struct ListenerSettings {
     pub connect_timeout: Duration,
 }
 
+/// The built-in MQTT server's TLS port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsListenerSettings {
+    /// Address and port; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Certificates and keys.
+    pub files: ServerTls,
+}
+
 impl Default for ListenerSettings {
     fn default() -> Self {
         Self {
             enabled: true,
-            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 1883))),
+            tls: None,
             credentials: None,
             max_packet_bytes: 256 * 1024,
             max_connections: 1_000,
@@ -44,11 +58,11 @@ impl Default for ListenerSettings {
 pub(super) fn read(section: &mut Section<'_>) -> ListenerSettings {
     let default = ListenerSettings::default();
     let enabled = section.flag("enabled", default.enabled);
-    let listen_text = section.text("listen", &default.listen.to_string());
-    let listen = listen_text.parse().unwrap_or_else(|_| {
-        section.fault("listen", "must be an IP address and a port such as \"0.0.0.0:1883\"");
-        default.listen
-    });
+    let listen = tls::read_address(section, "listen", "127.0.0.1:1883");
+    let tls = section.table("tls", tls::read_listener);
+    if enabled && listen.is_none() && tls.is_none() {
+        section.fault("listen", "is empty, and tls has no port either; enabled = false serves none");
+    }
     let max_packet = section.bytes("max_packet_bytes", default.max_packet_bytes.into(), 1024..=16 << 20);
     let max_connections = section.number("max_connections", default.max_connections as u64, 1..=20_000);
     let max_inflight = section.number("max_inflight", default.max_inflight.into(), 1..=10_000);
@@ -59,6 +73,7 @@ pub(super) fn read(section: &mut Section<'_>) -> ListenerSettings {
     ListenerSettings {
         enabled,
         listen,
+        tls,
         credentials: read_credentials(section),
         max_packet_bytes: u32::try_from(max_packet).unwrap_or(default.max_packet_bytes),
         max_connections: usize::try_from(max_connections).unwrap_or(default.max_connections),

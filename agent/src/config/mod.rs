@@ -26,6 +26,8 @@ mod section;
 pub mod serial;
 mod series;
 mod template;
+mod tls;
+mod topic_filter;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -38,7 +40,7 @@ pub use decode::{DecodeSettings, Dialect};
 pub use device::{DeviceSettings, SensorClass};
 pub use faults::{ConfigFaults, Fault};
 pub use forward::ForwardSettings;
-pub use listener::ListenerSettings;
+pub use listener::{ListenerSettings, TlsListenerSettings};
 pub use mapping::{MappingSettings, PayloadFormat, TimeUnit};
 pub use modbus::ModbusSettings;
 pub use pattern::Pattern;
@@ -46,6 +48,7 @@ pub use pointer::{InvalidPointer, JsonPointer};
 pub use serial::SerialSettings;
 pub use series::{ExceptionSettings, LimitSettings, SeriesSettings};
 pub use template::{Captures, InvalidTemplate, Template, TopicTemplate};
+pub(crate) use topic_filter::is_shared;
 
 use crate::clock::ClockSettings;
 use faults::FaultLog;
@@ -94,6 +97,15 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
+/// Whether certificates and keys are looked into, besides their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificates {
+    /// They are read, and must be good.
+    Proven,
+    /// They are somebody else's matter: a certificate that expired is no reason not to show the books.
+    Trusted,
+}
+
 /// Reads the file and the environment.
 ///
 /// Without a `path`, [`DEFAULT_PATH`] is read, and when that does not exist the defaults stand.
@@ -103,6 +115,7 @@ pub struct Settings {
 pub fn load(
     path: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
+    certificates: Certificates,
 ) -> Result<Settings, ConfigFaults> {
     let file = path.map_or_else(|| PathBuf::from(DEFAULT_PATH), Path::to_path_buf);
     let text = match std::fs::read_to_string(&file) {
@@ -110,7 +123,8 @@ pub fn load(
         Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(ConfigFaults::unreadable(file, &error)),
     };
-    parse(&file, &text, environment)
+    let (settings, log) = read(&text, environment, certificates);
+    log.into_result(&file, settings)
 }
 
 /// Reads a configuration from text; `file` only names it in faults.
@@ -122,12 +136,16 @@ pub fn parse(
     text: &str,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigFaults> {
-    let (settings, log) = read(text, environment);
+    let (settings, log) = read(text, environment, Certificates::Proven);
     log.into_result(file, settings)
 }
 
-fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> (Settings, FaultLog) {
-    let mut log = FaultLog::default();
+fn read(
+    text: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+    certificates: Certificates,
+) -> (Settings, FaultLog) {
+    let mut log = FaultLog::new(certificates);
     let Some(mut root) = tree::from_toml(text, &mut log) else {
         return (Settings::default(), log);
     };

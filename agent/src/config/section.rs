@@ -158,6 +158,11 @@ impl<'a> Section<'a> {
         texts.unwrap_or_default()
     }
 
+    /// Tells whether certificates are to be looked into.
+    pub(super) fn proves_certificates(&self) -> bool {
+        self.log.proves_certificates()
+    }
+
     /// Notes what is wrong with the value of `key`, which parsed but cannot stand.
     pub(super) fn fault(&mut self, key: &str, reason: impl Into<String>) {
         let origin = self.taken.get(key).unwrap_or(&self.origin).clone();

@@ -60,7 +60,7 @@ fn the_environment_goes_before_the_file() {
             ("UNRELATED", "x"),
         ],
     );
-    assert_eq!(settings.mqtt_listener.listen, SocketAddr::from(([127, 0, 0, 1], 2)));
+    assert_eq!(settings.mqtt_listener.listen, Some(SocketAddr::from(([127, 0, 0, 1], 2))));
     assert_eq!(settings.buffer.quota_bytes, 16 << 20);
     assert_eq!(settings.buffer.segment_bytes, 4 << 20, "a segment is never above a quarter of the quota");
     assert_eq!(settings.forward.linger.as_millis(), 5);
@@ -82,6 +82,21 @@ fn a_fault_from_the_environment_names_the_variable() {
 fn a_username_without_a_password_is_refused() {
     let faults = faults_of("[mqtt_listener]\nusername = \"u\"\n", &[]);
     assert_eq!(faults, "agent.toml:2: mqtt_listener.username: needs a password beside it");
+}
+
+#[test]
+fn shared_subscriptions_are_checked() {
+    let topics = |topics: &str| format!("[[mqtt_client]]\ntopics = [{topics}]\n");
+    let settings = settings_of(&topics("\"$share/plant/a/#\", \"homeassistant/#\""), &[]);
+    assert_eq!(settings.mqtt_clients[0].topics.len(), 2);
+    let faults = faults_of(&topics("\"$share/plant\", \"a#\""), &[]);
+    assert!(
+        faults.contains("agent.toml:2: mqtt_client.topics: \"$share/plant\": a shared subscription is"),
+        "{faults}"
+    );
+    assert!(faults.contains("agent.toml:2: mqtt_client.topics: \"a#\" is no topic filter"), "{faults}");
+    let faults = faults_of(&format!("{}take_retained = true\n", topics("\"$share/plant/#\"")), &[]);
+    assert!(faults.contains("agent.toml:3: mqtt_client.take_retained: brokers send nothing"), "{faults}");
 }
 
 #[test]
@@ -133,7 +148,7 @@ fn a_command_without_a_name_or_a_program_is_refused() {
 #[test]
 fn a_file_that_is_named_must_exist() {
     let missing = Path::new("/nonexistent/agent.toml");
-    assert!(load(Some(missing), []).is_err());
+    assert!(load(Some(missing), [], Certificates::Proven).is_err());
 }
 
 #[test]
@@ -153,7 +168,7 @@ fn sample_with_everything_in_use() -> String {
 #[test]
 fn the_sample_configuration_shows_every_key() {
     let everything = sample_with_everything_in_use();
-    let (settings, log) = read(&everything, []);
+    let (settings, log) = read(&everything, [], Certificates::Proven);
     let keys: Vec<String> = log.known_keys().map(str::to_owned).collect();
     assert_eq!(log.into_result(Path::new("deploy/agent.toml"), ()), Ok(()));
     assert!(!settings.mqtt_clients.is_empty() && !settings.mappings.is_empty());

@@ -46,7 +46,7 @@ pub(super) fn forward_settings(settings: &Settings) -> ForwardSettings {
 }
 
 /// Returns what makes a decoder for each source: they do not share one, so that none waits for another.
-pub(crate) fn decoder_maker(settings: &Settings) -> impl Fn() -> Decoder + Send + Sync + use<> {
+pub(super) fn decoder_maker(settings: &Settings) -> impl Fn() -> Decoder + Send + Sync + use<> {
     let agent = settings.agent.id.clone();
     let prefix_sources = settings.agent.prefix_sources;
     let mappings: Arc<[MappingSettings]> = settings.mappings.clone().into();

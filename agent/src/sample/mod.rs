@@ -11,7 +11,6 @@
 mod report;
 mod tally;
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use penstock_shared::reading::TimestampMicros;
@@ -22,7 +21,7 @@ use crate::committer::CommitHandle;
 use crate::config::Settings;
 use crate::delivery::{Delivery, NotCommitted};
 use crate::edge::Edge;
-use crate::run::{sources, wiring};
+use crate::run::{listener, sources};
 use crate::source::mqtt_listener::MqttListener;
 pub use tally::Tally;
 
@@ -109,22 +108,10 @@ async fn start_listener(
     commits: CommitHandle,
     tally: &mut Tally,
 ) -> Option<MqttListener> {
-    if !settings.mqtt_listener.enabled {
-        return None;
-    }
-    let address = settings.mqtt_listener.listen;
-    let socket = match TcpListener::bind(address) {
-        Ok(socket) => socket,
+    match listener::start(settings, &commits).await {
+        Ok(started) => started.map(|started| started.listener),
         Err(error) => {
-            tally.notes.push(format!("mqtt listener on {address} not heard: {error} (does the agent run?)"));
-            return None;
-        }
-    };
-    let make_decoder = wiring::decoder_maker(settings);
-    match MqttListener::start(socket, settings.mqtt_listener.clone(), make_decoder, commits).await {
-        Ok(listener) => Some(listener),
-        Err(error) => {
-            tally.notes.push(error.to_string());
+            tally.notes.push(format!("mqtt listener not heard: {error} (does the agent run?)"));
             None
         }
     }

@@ -1,5 +1,6 @@
 //! Against a real Mosquitto and a real device at the listener: what is told, and that nothing is taken away.
 
+use std::net::TcpListener;
 use std::path::Path;
 
 use super::*;

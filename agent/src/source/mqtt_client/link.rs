@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::DRAIN_TIMEOUT;
-use crate::config::ClientSettings;
+use crate::config::{ClientSettings, is_shared};
 use crate::decode::Ask;
 use crate::source::Intake;
 
@@ -73,6 +73,12 @@ impl Link {
     pub(super) fn note_refused_subscription(&self, position: usize) {
         let topic = self.settings.topics.get(position).map(String::as_str).unwrap_or_default();
         tracing::error!(broker = self.broker, topic, "broker refuses the subscription");
+    }
+
+    /// Returns the shared subscriptions that end with the agent.
+    pub(super) fn groups_to_leave(&self) -> impl Iterator<Item = &str> {
+        let filters = self.settings.topics.iter().map(String::as_str);
+        filters.filter(|filter| self.settings.leave_groups && is_shared(filter))
     }
 
     /// Takes one message in; `acknowledge` is called when it is durable, on the committer's thread.

@@ -11,9 +11,13 @@
 //! and where that is gone it is dropped, so it can never acknowledge somebody else's packet id; and nothing that wedged
 //! in a client survives it.
 //!
+//! With TLS the library speaks through a tunnel, one for each connection.
+//!
 //! What the broker kept from before is not taken as measured now; discoveries, which describe, are taken nevertheless.
 
 mod link;
+mod private_socket;
+mod tunnel;
 mod v3;
 mod v5;
 
@@ -25,6 +29,7 @@ use penstock_shared::id::AgentId;
 use crate::config::{ClientSettings, MqttVersion};
 use crate::source::{Intake, SourceTask};
 use link::{ConnectionEnd, Link};
+use tunnel::Tunnel;
 
 const BACKOFF_BASE: Duration = Duration::from_secs(1);
 /// A connection that held this long was a good one; the next attempt comes soon. Two clients of one name, which throw
@@ -50,10 +55,7 @@ async fn run(mut link: Link) {
     let mut backoff = Backoff::new(BACKOFF_BASE, link.settings.backoff_max);
     loop {
         let started = Instant::now();
-        let end = match link.settings.version {
-            MqttVersion::V311 => v3::run_connection(&mut link).await,
-            MqttVersion::V5 => v5::run_connection(&mut link).await,
-        };
+        let end = run_connection(&mut link).await;
         let broker = link.broker.as_str();
         match end {
             ConnectionEnd::Stopped => return,
@@ -75,6 +77,31 @@ async fn run(mut link: Link) {
         if link.stops_within(pause).await {
             return;
         }
+    }
+}
+
+async fn run_connection(link: &mut Link) -> ConnectionEnd {
+    let Some(tls) = link.settings.tls.clone() else { return speak(link, None).await };
+    // Both branches are cancel-safe: an attempt that is dropped leaves nothing behind.
+    let opened = tokio::select! {
+        opened = Tunnel::open(&link.settings, &tls) => opened,
+        () = link.stop_requested() => return ConnectionEnd::Stopped,
+    };
+    let tunnel = match opened {
+        Ok(tunnel) => tunnel,
+        Err(error) => return ConnectionEnd::Lost(error.to_string()),
+    };
+    let end = speak(link, Some(&tunnel)).await;
+    match (end, tunnel.close().await) {
+        (ConnectionEnd::Lost(_), Some(cause)) => ConnectionEnd::Lost(cause),
+        (end, _) => end,
+    }
+}
+
+async fn speak(link: &mut Link, tunnel: Option<&Tunnel>) -> ConnectionEnd {
+    match link.settings.version {
+        MqttVersion::V311 => v3::run_connection(link, tunnel).await,
+        MqttVersion::V5 => v5::run_connection(link, tunnel).await,
     }
 }
 

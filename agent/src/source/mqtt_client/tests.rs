@@ -1,5 +1,9 @@
 //! Against a real Mosquitto, with the test in the committer's place.
 
+mod refused;
+mod shared;
+mod tls;
+
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -25,17 +29,20 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn start() -> Self {
-        let free =
-            TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
-        Self::start_on(free.port())
+        Self::start_on(free_port())
     }
 
     fn start_on(port: u16) -> Self {
+        Self::start_with(port, "")
+    }
+
+    /// Starts one with further lines in its configuration.
+    fn start_with(port: u16, lines: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let config = dir.path().join("mosquitto.conf");
         std::fs::write(
             &config,
-            format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"),
+            format!("user root\nallow_anonymous true\npersistence false\nlistener {port} 127.0.0.1\n{lines}"),
         )
         .expect("a file");
         let search_path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
@@ -92,6 +99,10 @@ impl Drop for Broker {
     }
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
+}
+
 struct World {
     client: SourceTask,
     deliveries: mpsc::Receiver<Delivery>,
@@ -127,9 +138,11 @@ impl World {
     }
 }
 
-async fn what_is_not_durable_comes_again_and_what_is_does_not(version: MqttVersion) {
-    let broker = Broker::start();
-    let mut world = World::start(&broker, |settings| settings.version = version);
+async fn what_is_not_durable_comes_again_and_what_is_does_not(
+    broker: &Broker,
+    adjust: impl Fn(&mut ClientSettings),
+) {
+    let mut world = World::start(broker, &adjust);
     broker.until_subscribed(&mut world).await;
     broker.publish("a/b", false, "7").await;
     (world.expect_number(7.0).await.done)(Err(NotCommitted::BufferFull));
@@ -138,19 +151,21 @@ async fn what_is_not_durable_comes_again_and_what_is_does_not(version: MqttVersi
 
     // The session stays at the broker: what comes meanwhile is kept, what was acknowledged is not.
     broker.publish("a/b", false, "8").await;
-    let mut again = World::start(&broker, |settings| settings.version = version);
+    let mut again = World::start(broker, &adjust);
     (again.expect_number(8.0).await.done)(Ok(()));
     again.expect_nothing().await;
 }
 
 #[tokio::test]
 async fn at_3_1_1_what_is_not_durable_comes_again_and_what_is_does_not() {
-    what_is_not_durable_comes_again_and_what_is_does_not(MqttVersion::V311).await;
+    let adjust = |settings: &mut ClientSettings| settings.version = MqttVersion::V311;
+    what_is_not_durable_comes_again_and_what_is_does_not(&Broker::start(), adjust).await;
 }
 
 #[tokio::test]
 async fn at_5_what_is_not_durable_comes_again_and_what_is_does_not() {
-    what_is_not_durable_comes_again_and_what_is_does_not(MqttVersion::V5).await;
+    let adjust = |settings: &mut ClientSettings| settings.version = MqttVersion::V5;
+    what_is_not_durable_comes_again_and_what_is_does_not(&Broker::start(), adjust).await;
 }
 
 #[tokio::test]

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Packet, Publish, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use tokio::time::Instant;
 
 use super::link::{ConnectionEnd, Link};
+use super::tunnel::Tunnel;
 use super::{LEAVE_TIMEOUT, REQUEST_QUEUE};
 
 /// How long the broker keeps the session of an agent that is away: as long as it can.
@@ -16,8 +18,8 @@ const SESSION_EXPIRY_NEVER: u32 = u32::MAX;
 const NO_PUBLISHES: u16 = 1;
 
 /// Runs one connection with a library client of its own.
-pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
-    let (client, mut events) = AsyncClient::new(options(link), REQUEST_QUEUE);
+pub(super) async fn run_connection(link: &mut Link, tunnel: Option<&Tunnel>) -> ConnectionEnd {
+    let (client, mut events) = AsyncClient::new(options(link, tunnel), REQUEST_QUEUE);
     let stop_requested = link.stop_requested();
     let not_committed = link.a_message_not_committed();
     let deadline = tokio::time::sleep(Duration::ZERO);
@@ -41,6 +43,9 @@ pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
                     return end;
                 }
                 link.begin_leaving();
+                if matches!(end, ConnectionEnd::Stopped) {
+                    leave_groups(link, &client);
+                }
                 disconnect_when_drained(link, client.clone());
                 deadline.as_mut().reset(Instant::now() + LEAVE_TIMEOUT);
                 leaving = Some(end);
@@ -60,9 +65,13 @@ pub(super) async fn run_connection(link: &mut Link) -> ConnectionEnd {
     }
 }
 
-fn options(link: &Link) -> MqttOptions {
+fn options(link: &Link, tunnel: Option<&Tunnel>) -> MqttOptions {
     let settings = &link.settings;
-    let mut options = MqttOptions::new(link.client_id.clone(), settings.host.clone(), settings.port);
+    let host = tunnel.map_or(settings.host.as_str(), Tunnel::path);
+    let mut options = MqttOptions::new(link.client_id.clone(), host, settings.port);
+    if tunnel.is_some() {
+        options.set_transport(Transport::Unix);
+    }
     let mut properties = ConnectProperties::new();
     properties.session_expiry_interval = Some(if settings.keep_session { SESSION_EXPIRY_NEVER } else { 0 });
     properties.receive_maximum = Some(settings.max_inflight);
@@ -111,6 +120,15 @@ async fn take_in(link: &mut Link, client: &AsyncClient, mut message: Publish) {
     for ask in link.take_asks() {
         if client.try_publish(ask.topic, QoS::AtMostOnce, false, ask.payload).is_err() {
             tracing::debug!("a device could not be asked, it is asked again");
+        }
+    }
+}
+
+/// Not before the agent itself stops: until then the broker keeps for this member what it gives it.
+fn leave_groups(link: &Link, client: &AsyncClient) {
+    for filter in link.groups_to_leave() {
+        if client.try_unsubscribe(filter).is_err() {
+            tracing::debug!("connection gone before its group was left");
         }
     }
 }

@@ -8,6 +8,7 @@ pub struct ListenerCounters {
     refused: AtomicU64,
     oversized: AtomicU64,
     faulty: AtomicU64,
+    tls_refused: AtomicU64,
 }
 
 impl ListenerCounters {
@@ -29,8 +30,18 @@ impl ListenerCounters {
         self.faulty.load(Ordering::Relaxed)
     }
 
+    /// Returns how many connections to the TLS port failed before MQTT.
+    #[must_use]
+    pub fn tls_refused(&self) -> u64 {
+        self.tls_refused.load(Ordering::Relaxed)
+    }
+
     pub(super) fn count_refused(&self) -> u64 {
         self.refused.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn count_tls_refused(&self) -> u64 {
+        self.tls_refused.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(super) fn count_oversized(&self) -> u64 {

@@ -1,5 +1,8 @@
 //! Spoken to by real MQTT clients, with the test in the committer's place.
 
+mod refused;
+mod tls;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -28,14 +31,19 @@ struct World {
 
 impl World {
     async fn start(adjust: impl FnOnce(&mut ListenerSettings)) -> Self {
+        Self::start_with(None, adjust).await
+    }
+
+    async fn start_with(tls: Option<TcpListener>, adjust: impl FnOnce(&mut ListenerSettings)) -> Self {
         let mut settings = ListenerSettings::default();
         adjust(&mut settings);
         let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = socket.local_addr().expect("an address");
+        let doors = Doors { plain: Some(socket), tls };
         let (queue, deliveries) = mpsc::channel(100);
         let agent = AgentId::new("gw").expect("an id");
         let make_decoder = move || Decoder::new(&agent, true, Arc::from([]));
-        let listener = MqttListener::start(socket, settings, make_decoder, CommitHandle::over(queue)).await;
+        let listener = MqttListener::start(doors, settings, make_decoder, CommitHandle::over(queue)).await;
         Self { listener: listener.expect("a listener"), address, deliveries }
     }
 

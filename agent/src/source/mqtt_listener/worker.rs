@@ -18,11 +18,13 @@ use crate::config::ListenerSettings;
 use crate::decode::Decoder;
 use crate::delivery::NotCommitted;
 use crate::source::Intake;
+use crate::tls::Renewing;
 
 /// What a worker is made of; crosses to its thread.
 #[derive(Clone)]
 pub(super) struct WorkerSeed {
     pub(super) settings: ListenerSettings,
+    pub(super) certificates: Option<Renewing>,
     pub(super) make_decoder: Arc<dyn Fn() -> Decoder + Send + Sync>,
     pub(super) commits: CommitHandle,
     pub(super) acks: Arc<PendingAcks>,

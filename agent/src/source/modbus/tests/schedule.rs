@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use penstock_shared::reading::Value;
 
+use super::line::{Line, Noise};
 use super::slaves::{ABSENT, Slaves};
 use super::world::{World, settings};
 
@@ -31,32 +32,43 @@ async fn a_slaves_registers_become_readings_with_their_units() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_dead_slaves_do_not_hold_up_the_six_others() {
-    let (whole, broken) = (Slaves::default(), Slaves::default());
-    broken.kill(&DEAD);
-    let mut worlds = Vec::new();
-    for slaves in [&whole, &broken] {
-        let (address, _server) = slaves.serve(any_port()).await;
-        let bus = format!("tcp = \"{address}\"\ninterval_ms = 100\ntimeout_ms = 40");
-        worlds.push(World::start(settings(&bus, &UNITS, SPEED)));
-    }
-    // What a bus without dead slaves does meanwhile on this machine is what can be expected.
-    worlds[0].until(|world| world.commits().get("slave1 speed").is_some_and(|count| *count >= 60)).await;
-    let expected = worlds[0].commits();
-    let found = worlds[1].commits();
+/// Compares a bus of eight of which two are dead with a whole one, which is what can be expected of this machine.
+async fn two_dead_slaves_do_not_hold_up_the_six_others(whole: &str, broken: &str, slaves: &Slaves) {
+    let start = |bus: &str| {
+        World::start(settings(&format!("{bus}\ninterval_ms = 100\ntimeout_ms = 40"), &UNITS, SPEED))
+    };
+    let (whole, broken) = (start(whole), start(broken));
+    whole.until(|world| world.commits().get("slave1 speed").is_some_and(|count| *count >= 60)).await;
+    let (expected, found) = (whole.commits(), broken.commits());
     for unit in UNITS.iter().filter(|unit| !DEAD.contains(unit)) {
         let series = format!("slave{unit} speed");
         let (expected, found) = (expected[&series], found.get(&series).copied().unwrap_or_default());
         assert!(found * 10 >= expected * 9, "{series}: {found} of {expected}");
     }
     for unit in DEAD {
-        assert!((4..10).contains(&broken.asked(unit)), "asked {} times", broken.asked(unit));
+        assert!((4..10).contains(&slaves.asked(unit)), "asked {} times", slaves.asked(unit));
     }
     assert_eq!(found.len(), 6);
-    for world in worlds {
-        world.stop().await;
-    }
+    whole.stop().await;
+    broken.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_tcp_two_dead_slaves_do_not_hold_up_the_six_others() {
+    let (whole, broken) = (Slaves::default(), Slaves::default());
+    broken.kill(&DEAD);
+    let (of_whole, _server) = whole.serve(any_port()).await;
+    let (of_broken, _other_server) = broken.serve(any_port()).await;
+    let [of_whole, of_broken] = [of_whole, of_broken].map(|address| format!("tcp = \"{address}\""));
+    two_dead_slaves_do_not_hold_up_the_six_others(&of_whole, &of_broken, &broken).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_serial_line_two_dead_slaves_do_not_hold_up_the_six_others() {
+    let (whole, broken) = (Slaves::default(), Slaves::default());
+    broken.kill(&DEAD);
+    let lines = [Line::plug(&whole, Noise::None), Line::plug(&broken, Noise::None)];
+    two_dead_slaves_do_not_hold_up_the_six_others(&lines[0].keys(), &lines[1].keys(), &broken).await;
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use crate::config::ClientSettings;
 use crate::tls::{ClientTls, FileFault, Peer, explain, explain_handshake};
 
 /// How long TCP and the TLS handshake may take together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the end of a connection has: for what TLS still says of it, and for saying goodbye.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 const CHUNK_BYTES: usize = 16 * 1024;

@@ -55,6 +55,9 @@ const REFUSAL_HEADROOM: usize = 64;
 const IDLE_LIMIT_SECONDS: u16 = 3600;
 /// How long connections have for their last acknowledgements when the listener stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the library has to close its connections. It does so in half a second, but hangs now and then when it is
+/// stopped in the moment in which it starts.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 const DRAIN_POLL: Duration = Duration::from_millis(5);
 
 /// Why the listener did not start.
@@ -150,9 +153,16 @@ impl MqttListener {
                 "mqtt listener stops with messages not acknowledged"
             );
         }
-        self.server.stop(true).await;
-        let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
-        if !matches!(joined, Ok(Ok(()))) {
+        let (stopped, thread) = (self.server.stop(true), self.thread);
+        let ended = async {
+            stopped.await;
+            while !thread.is_finished() {
+                tokio::time::sleep(DRAIN_POLL).await;
+            }
+        };
+        if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
+            tracing::warn!("mqtt listener does not end, its connections end with the process");
+        } else if thread.join().is_err() {
             tracing::error!("mqtt listener thread panicked");
         }
     }

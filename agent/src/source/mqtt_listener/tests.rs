@@ -291,3 +291,21 @@ async fn mqtt_5_is_served_on_the_same_port() {
     let wire5::Packet::SubAck(refused) = next().await else { panic!("no SUBACK") };
     assert_eq!(refused.return_codes, [wire5::SubscribeReasonCode::NotAuthorized]);
 }
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_a_connect() {
+    let world = World::start(|settings| settings.connect_timeout = Duration::from_secs(3600)).await;
+    let silent = tokio::net::TcpStream::connect(world.address).await.expect("a connection");
+    world.device(|_| {}).connected().await;
+    let stopping = tokio::spawn(world.listener.stop());
+    tokio::time::timeout(SOON, stopping).await.expect("an end in time").expect("no panic");
+    drop(silent);
+}
+
+#[tokio::test]
+async fn stopping_at_the_very_start_comes_to_an_end() {
+    for _ in 0..5 {
+        let world = World::start(|_| {}).await;
+        tokio::time::timeout(SOON, world.listener.stop()).await.expect("an end in time");
+    }
+}

@@ -174,6 +174,6 @@ async fn a_broker_that_says_nothing_does_not_hold_up_the_end() {
         settings.tls = Some(client_tls(&authority, None));
     });
     let connection = tokio::time::timeout(SOON, silent.accept()).await.expect("in time");
-    tokio::time::timeout(SOON, world.client.stop(SOON)).await.expect("an end in time");
+    tokio::time::timeout(tunnel::CONNECT_TIMEOUT / 2, world.client.stop(SOON)).await.expect("an end in time");
     drop(connection);
 }

@@ -157,8 +157,15 @@ async fn who_says_nothing_or_nonsense_at_the_tls_port_holds_up_nobody() {
 #[tokio::test]
 async fn stopping_does_not_wait_for_a_handshake() {
     let authority = Authority::new();
-    let server = TlsWorld::start(&authority, |_| {}).await;
+    let patient = |settings: &mut ListenerSettings| settings.connect_timeout = Duration::from_secs(3600);
+    let mut server = TlsWorld::start(&authority, patient).await;
     let silent = TcpStream::connect(server.tls_address).await.expect("a connection");
-    tokio::time::timeout(SOON, server.world.listener.stop()).await.expect("an end in time");
+    // Who comes later is served later, so the silent one is there by then.
+    let identity = authority.client(Validity::Now);
+    let device = publish(server.tls_address, "mqttv311", &authority, Some(&identity), &["-m", "1"]);
+    (server.world.delivery().await.done)(Ok(()));
+    assert!(ended(device).await.success());
+    let stopping = tokio::spawn(server.world.listener.stop());
+    tokio::time::timeout(SOON, stopping).await.expect("an end in time").expect("no panic");
     drop(silent);
 }

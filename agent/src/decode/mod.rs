@@ -10,17 +10,19 @@
 
 mod dialect;
 pub mod frame;
+mod json;
 mod payload;
 mod plan;
 mod reason;
 pub mod record;
 mod samples;
+mod series;
 mod time;
 
 use std::sync::Arc;
 
 use penstock_shared::id::AgentId;
-use penstock_shared::reading::{InvalidSeries, Reading, Series, TimestampMicros};
+use penstock_shared::reading::{Reading, TimestampMicros, Value};
 
 pub use dialect::SparkplugCounts;
 pub use reason::Reason;
@@ -28,10 +30,11 @@ pub use samples::{Sample, SampleDecoder, Unreadable};
 
 use crate::config::{DecodeSettings, MappingSettings, TimeUnit};
 use crate::delivery::DeadLetter;
-use dialect::{Dialects, Findings, Heard, SeriesCache};
+use dialect::{Dialects, Findings, Heard};
 use payload::Payload;
 use plan::{PlanCache, Shape, TopicPlan};
-use reason::Undecodable;
+use reason::{Faults, Undecodable};
+use series::{Interned, SeriesCache};
 
 /// Larger payloads are not looked at: parsed JSON takes many times its text.
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
@@ -39,6 +42,8 @@ pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
 pub const MAX_VALUES: usize = 1000;
 /// How much of a payload a dead letter keeps.
 pub const MAX_KEPT_PAYLOAD_BYTES: usize = 4096;
+/// How much of a topic a dead letter keeps.
+const MAX_KEPT_TOPIC_BYTES: usize = 512;
 
 /// Where devices put their time when no mapping says where it is.
 const USUAL_TIME_MEMBERS: [&str; 3] = ["time", "timestamp", "ts"];
@@ -113,12 +118,14 @@ impl Decoder {
             return decoded;
         }
         let findings = self.findings(&Heard { topic, payload, arrived_at });
-        let mut message = Message { topic, payload, arrived_at, decoded: &mut decoded };
+        let mut message =
+            Message { topic, payload, arrived_at, decoded: &mut decoded, faults: Faults::default() };
         if let Some(findings) = findings {
             message.take(findings, self.plans.prefix(), &mut self.series);
         } else if let Err(fault) = message.read(&mut self.plans, self.max_payload_bytes) {
-            message.set_aside(fault);
+            message.faults.push(fault);
         }
+        message.set_faults_aside();
         decoded
     }
 
@@ -159,6 +166,7 @@ struct Message<'a> {
     payload: &'a [u8],
     arrived_at: TimestampMicros,
     decoded: &'a mut Decoded,
+    faults: Faults,
 }
 
 impl Message<'_> {
@@ -177,7 +185,7 @@ impl Message<'_> {
     fn read_mapped(
         &mut self,
         payload: &Payload,
-        series: &[Result<Arc<Series>, InvalidSeries>],
+        series: &[Interned],
         mapping: &MappingSettings,
     ) -> Result<(), Undecodable> {
         let time = match mapping.time.as_ref().and_then(|pointer| payload.member(pointer)) {
@@ -191,15 +199,15 @@ impl Message<'_> {
                 Some(json) => payload::scalar(json)?,
                 None => payload.value_at(&mapping.value)?,
             };
-            return self.push(&series[0], time, value);
+            return self.push(series[0].clone(), time, value);
         }
         let mut found = false;
         for ((_, pointer), series) in mapping.values.iter().zip(series) {
             // A device that reports only what changed leaves members out.
             if let Some(json) = payload.member(pointer) {
                 found = true;
-                let pushed = payload::scalar(json).and_then(|value| self.push(series, time, value));
-                pushed.unwrap_or_else(|fault| self.set_aside(fault));
+                let pushed = payload::scalar(json).and_then(|value| self.push(series.clone(), time, value));
+                pushed.unwrap_or_else(|fault| self.faults.push(fault));
             }
         }
         if found {
@@ -240,7 +248,7 @@ impl Message<'_> {
         }
         for (name, json) in values {
             let pushed = payload::scalar(json).and_then(|value| self.push(plan.member(name), time, value));
-            pushed.unwrap_or_else(|fault| self.set_aside(fault));
+            pushed.unwrap_or_else(|fault| self.faults.push(fault));
         }
         Ok(())
     }
@@ -256,37 +264,27 @@ impl Message<'_> {
         time::keepable(self.arrived_at, self.arrived_at)
     }
 
-    fn push(
-        &mut self,
-        series: &Result<Arc<Series>, InvalidSeries>,
-        time: TimestampMicros,
-        value: penstock_shared::reading::Value,
-    ) -> Result<(), Undecodable> {
-        match series {
-            Ok(series) => {
-                self.decoded.readings.push(Reading { series: Arc::clone(series), time, value });
-                Ok(())
-            }
-            Err(error) => Err(Undecodable::new(Reason::InvalidSeries, error.to_string())),
-        }
+    fn push(&mut self, series: Interned, time: TimestampMicros, value: Value) -> Result<(), Undecodable> {
+        let series = series.map_err(|error| Undecodable::new(Reason::InvalidSeries, error.to_string()))?;
+        self.decoded.readings.push(Reading { series, time, value });
+        Ok(())
     }
 
     fn take(&mut self, findings: Findings, prefix: &str, series: &mut SeriesCache) {
-        let (readings, faults, asks) = findings.finish(prefix, self.arrived_at, series);
-        self.decoded.readings = readings;
-        self.decoded.asks = asks;
-        faults.into_iter().for_each(|fault| self.set_aside(fault));
+        (self.decoded.readings, self.faults, self.decoded.asks) =
+            findings.finish(prefix, self.arrived_at, series);
     }
 
-    fn set_aside(&mut self, fault: Undecodable) {
+    fn set_faults_aside(self) {
         let kept = self.payload.len().min(MAX_KEPT_PAYLOAD_BYTES);
-        self.decoded.dead_letters.push(DeadLetter {
+        let letters = self.faults.told().into_iter().map(|fault| DeadLetter {
             arrived_at: self.arrived_at,
-            origin: format!("mqtt {}", self.topic),
+            origin: format!("mqtt {}", reason::start_of(self.topic, MAX_KEPT_TOPIC_BYTES)),
             reason: fault.reason.as_str().to_owned(),
             detail: fault.detail.into_owned(),
             payload: self.payload[..kept].to_vec(),
         });
+        self.decoded.dead_letters.extend(letters);
     }
 }
 

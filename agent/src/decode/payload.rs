@@ -3,6 +3,7 @@
 use penstock_shared::reading::{MAX_TEXT_BYTES, Value};
 use serde_json::Value as Json;
 
+use super::json;
 use super::reason::{Reason, Undecodable};
 use crate::config::JsonPointer;
 
@@ -26,8 +27,8 @@ impl Payload {
             .trim();
         match text.as_bytes().first() {
             None => Err(Undecodable::new(Reason::EmptyPayload, "the payload is empty")),
-            Some(b'{' | b'[') => Ok(Self::Json(parse_json(text)?)),
-            Some(b'"') => Ok(Self::Bare(scalar(&parse_json(text)?)?)),
+            Some(b'{' | b'[') => Ok(Self::Json(json::parse(text.as_bytes())?)),
+            Some(b'"') => Ok(Self::Bare(scalar(&json::parse(text.as_bytes())?)?)),
             Some(_) => Ok(Self::Bare(bare(text)?)),
         }
     }
@@ -78,11 +79,6 @@ pub(super) fn scalar(json: &Json) -> Result<Value, Undecodable> {
         Json::Array(_) => Err(Undecodable::new(Reason::NotAValue, "a list is no value")),
         Json::Object(_) => Err(Undecodable::new(Reason::NotAValue, "an object is no value")),
     }
-}
-
-/// serde_json refuses more than 128 levels and numbers beyond f64 by itself.
-fn parse_json(text: &str) -> Result<Json, Undecodable> {
-    serde_json::from_str(text).map_err(|error| Undecodable::new(Reason::BadJson, error.to_string()))
 }
 
 fn bare(text: &str) -> Result<Value, Undecodable> {

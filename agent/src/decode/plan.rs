@@ -1,7 +1,7 @@
 //! What a topic means, worked out once and remembered: which mapping it falls to and which series it feeds.
 //!
-//! The cache is bounded by the number of series in it. A full one starts over, which costs each topic one more
-//! matching and never memory, however many topics a device invents.
+//! The cache is bounded by the number of series in it and by the bytes of their names. A full one starts over, which
+//! costs each topic one more matching and never memory, however many topics a device invents, and however long.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,18 +9,29 @@ use std::sync::Arc;
 use penstock_shared::id::AgentId;
 use penstock_shared::reading::{InvalidSeries, Series};
 
+use super::series::{Interned, MAX_CACHED, MAX_CACHED_BYTES, bytes_of, intern};
 use crate::config::{Captures, MappingSettings, PayloadFormat};
-
-/// More series, or topics, in the cache make it start over.
-const MAX_CACHED: usize = 20_000;
-
-type InternedSeries = Result<Arc<Series>, InvalidSeries>;
 
 /// What one topic means.
 #[derive(Debug)]
 pub(super) struct TopicPlan {
     mapping: Option<usize>,
     pub(super) shape: Shape,
+    size: Size,
+}
+
+/// What a plan takes of the cache.
+#[derive(Debug, Default, Clone, Copy)]
+struct Size {
+    series: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn add(&mut self, series: &Interned) {
+        self.series += 1;
+        self.bytes += series.as_deref().map_or(size_of::<Interned>(), bytes_of);
+    }
 }
 
 /// How the payloads of a topic are read.
@@ -29,7 +40,7 @@ pub(super) enum Shape {
     /// No mapping matches.
     Unmapped,
     /// A mapping's one series, or one for each of its `values` in their order.
-    Mapped(Vec<InternedSeries>),
+    Mapped(Vec<Interned>),
     /// By a mapping whose payloads are line protocol, which names its series itself; none takes the topic as source.
     Lines { source: Option<String>, labels: Vec<(String, String)> },
     /// By the default mapping.
@@ -42,52 +53,55 @@ pub(super) struct DefaultSeries {
     whole_type: String,
     whole_source: String,
     member_source: String,
-    whole: HashMap<Option<String>, InternedSeries>,
-    members: HashMap<String, InternedSeries>,
+    /// By their unit; the empty one is none.
+    whole: HashMap<String, Arc<Series>>,
+    members: HashMap<String, Arc<Series>>,
 }
 
 impl TopicPlan {
-    fn series_count(&self) -> usize {
-        match &self.shape {
-            Shape::Unmapped | Shape::Lines { .. } => 1,
-            Shape::Mapped(series) => series.len().max(1),
-            Shape::Default(series) => (series.whole.len() + series.members.len()).max(1),
+    fn new(topic: &str, mapping: Option<usize>, shape: Shape) -> Self {
+        // The topic stands in the cache's key and in the shape.
+        let mut size = Size { series: 1, bytes: size_of::<Self>() + 4 * topic.len() };
+        if let Shape::Mapped(series) = &shape {
+            series.iter().for_each(|series| size.add(series));
         }
+        Self { mapping, shape, size }
     }
 
     /// Returns the series that the topic as a whole names, with a unit where the payload tells one.
-    pub(super) fn whole(&mut self, unit: Option<&str>) -> &InternedSeries {
-        let unit = unit.map(str::to_owned);
-        let Shape::Default(series) = &mut self.shape else { return &MISUSED };
-        let (event_type, source) = (&series.whole_type, &series.whole_source);
-        series.whole.entry(unit).or_insert_with_key(|unit| {
-            intern(event_type, source, unit.iter().map(|unit| ("unit".to_owned(), unit.clone())))
-        })
+    pub(super) fn whole(&mut self, unit: Option<&str>) -> Interned {
+        let unit = unit.unwrap_or_default();
+        let Shape::Default(series) = &mut self.shape else { return MISUSED };
+        if let Some(known) = series.whole.get(unit) {
+            return Ok(Arc::clone(known));
+        }
+        let labels =
+            Some(unit).filter(|unit| !unit.is_empty()).map(|unit| ("unit".to_owned(), unit.to_owned()));
+        let made = series_of(&series.whole_type, &series.whole_source, labels)?;
+        series.whole.insert(unit.to_owned(), Arc::clone(&made));
+        self.size.add(&Ok(Arc::clone(&made)));
+        Ok(made)
     }
 
     /// Returns the series of one member of an object.
-    pub(super) fn member(&mut self, name: &str) -> &InternedSeries {
-        let Shape::Default(series) = &mut self.shape else { return &MISUSED };
-        if !series.members.contains_key(name) {
-            let interned = intern(name, &series.member_source, []);
-            series.members.insert(name.to_owned(), interned);
+    pub(super) fn member(&mut self, name: &str) -> Interned {
+        let Shape::Default(series) = &mut self.shape else { return MISUSED };
+        if let Some(known) = series.members.get(name) {
+            return Ok(Arc::clone(known));
         }
-        series.members.get(name).unwrap_or(&MISUSED)
+        let made = series_of(name, &series.member_source, [])?;
+        series.members.insert(name.to_owned(), Arc::clone(&made));
+        self.size.add(&Ok(Arc::clone(&made)));
+        Ok(made)
     }
 }
 
 /// Stands where a plan of another shape is asked for a default series, which the decoder does not do.
-static MISUSED: InternedSeries = Err(InvalidSeries::Name { part: "type" });
+const MISUSED: Interned = Err(InvalidSeries::Name { part: "type" });
 
-fn intern(
-    event_type: &str,
-    source: &str,
-    labels: impl IntoIterator<Item = (String, String)>,
-) -> InternedSeries {
+fn series_of(event_type: &str, source: &str, labels: impl IntoIterator<Item = (String, String)>) -> Interned {
     let labels = labels.into_iter().collect();
-    let series = Series { event_type: event_type.to_owned(), source: source.to_owned(), labels };
-    series.validate()?;
-    Ok(Arc::new(series))
+    intern(Series { event_type: event_type.to_owned(), source: source.to_owned(), labels })
 }
 
 /// Plans by topic.
@@ -97,13 +111,13 @@ pub(super) struct PlanCache {
     prefix: String,
     mappings: Arc<[MappingSettings]>,
     plans: HashMap<Box<str>, TopicPlan>,
-    cached: usize,
+    cached: Size,
 }
 
 impl PlanCache {
     pub(super) fn new(agent: &AgentId, prefix_sources: bool, mappings: Arc<[MappingSettings]>) -> Self {
         let prefix = if prefix_sources { format!("{agent}/") } else { String::new() };
-        Self { agent: agent.to_string(), prefix, mappings, plans: HashMap::new(), cached: 0 }
+        Self { agent: agent.to_string(), prefix, mappings, plans: HashMap::new(), cached: Size::default() }
     }
 
     pub(super) fn has_mappings(&self) -> bool {
@@ -120,26 +134,28 @@ impl PlanCache {
         topic: &str,
         read: impl FnOnce(&mut TopicPlan, Option<&MappingSettings>) -> T,
     ) -> T {
-        if self.cached >= MAX_CACHED {
+        if self.cached.series >= MAX_CACHED || self.cached.bytes >= MAX_CACHED_BYTES {
             self.plans.clear();
-            self.cached = 0;
+            self.cached = Size::default();
         }
         if !self.plans.contains_key(topic) {
             let plan = self.make_plan(topic);
-            self.cached += plan.series_count();
+            self.cached.series += plan.size.series;
+            self.cached.bytes += plan.size.bytes;
             self.plans.insert(topic.into(), plan);
         }
         let plan = self.plans.get_mut(topic).expect("a plan was just put there");
-        let before = plan.series_count();
+        let before = plan.size;
         let mapping = plan.mapping.and_then(|index| self.mappings.get(index));
         let answer = read(plan, mapping);
-        self.cached += plan.series_count() - before;
+        self.cached.series += plan.size.series - before.series;
+        self.cached.bytes += plan.size.bytes - before.bytes;
         answer
     }
 
     fn make_plan(&self, topic: &str) -> TopicPlan {
         if self.mappings.is_empty() {
-            return TopicPlan { mapping: None, shape: Shape::Default(self.default_series(topic)) };
+            return TopicPlan::new(topic, None, Shape::Default(self.default_series(topic)));
         }
         let matching = |(index, mapping): (usize, &MappingSettings)| {
             let captures = mapping.topic.match_topic(topic)?;
@@ -147,9 +163,9 @@ impl PlanCache {
                 PayloadFormat::Auto => Shape::Mapped(self.mapped_series(mapping, &captures)),
                 PayloadFormat::InfluxLine => lines(mapping, &captures),
             };
-            Some(TopicPlan { mapping: Some(index), shape })
+            Some(TopicPlan::new(topic, Some(index), shape))
         };
-        let unmapped = || TopicPlan { mapping: None, shape: Shape::Unmapped };
+        let unmapped = || TopicPlan::new(topic, None, Shape::Unmapped);
         self.mappings.iter().enumerate().find_map(matching).unwrap_or_else(unmapped)
     }
 
@@ -167,7 +183,7 @@ impl PlanCache {
         }
     }
 
-    fn mapped_series(&self, mapping: &MappingSettings, captures: &Captures<'_>) -> Vec<InternedSeries> {
+    fn mapped_series(&self, mapping: &MappingSettings, captures: &Captures<'_>) -> Vec<Interned> {
         let source = source_of(mapping, captures);
         let source = source.map_or_else(|| self.agent.clone(), |source| format!("{}{source}", self.prefix));
         let labels = labels_of(mapping, captures);
@@ -175,9 +191,9 @@ impl PlanCache {
             let event_type = mapping.event_type.as_ref().map(|template| template.fill(captures));
             let event_type =
                 event_type.or_else(|| captured(captures, "type").map(str::to_owned)).unwrap_or_default();
-            return vec![intern(&event_type, &source, labels)];
+            return vec![series_of(&event_type, &source, labels)];
         }
-        mapping.values.iter().map(|(name, _)| intern(name, &source, labels.clone())).collect()
+        mapping.values.iter().map(|(name, _)| series_of(name, &source, labels.clone())).collect()
     }
 }
 
@@ -205,5 +221,17 @@ fn captured<'a>(captures: &'a Captures<'_>, wanted: &str) -> Option<&'a str> {
 impl PlanCache {
     pub(super) fn len(&self) -> usize {
         self.plans.len()
+    }
+
+    /// Counted from what is there, not from what was noted.
+    pub(super) fn bytes(&self) -> usize {
+        let of_plan = |plan: &TopicPlan| match &plan.shape {
+            Shape::Default(series) => {
+                let names = series.whole.keys().chain(series.members.keys()).map(String::len).sum::<usize>();
+                series.whole_type.len() + series.whole_source.len() + series.member_source.len() + names
+            }
+            _ => 0,
+        };
+        self.plans.iter().map(|(topic, plan)| topic.len() + of_plan(plan)).sum()
     }
 }

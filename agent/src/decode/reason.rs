@@ -82,6 +82,9 @@ impl Reason {
     }
 }
 
+/// What devices send may stand in a detail; more of it is cut off.
+const MAX_DETAIL_BYTES: usize = 400;
+
 /// A reason with its particulars.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Undecodable {
@@ -91,6 +94,72 @@ pub(super) struct Undecodable {
 
 impl Undecodable {
     pub(super) fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, detail: detail.into() }
+        let mut detail = detail.into();
+        if detail.len() > MAX_DETAIL_BYTES {
+            detail = format!("{} …", start_of(&detail, MAX_DETAIL_BYTES)).into();
+        }
+        Self { reason, detail }
+    }
+}
+
+/// Dead letters of one message: its payload is kept with each.
+const MAX_FAULTS: usize = 10;
+
+/// What is wrong with one message: so many faults one by one, and the number of the others.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    listed: Vec<Undecodable>,
+    further: usize,
+}
+
+impl Faults {
+    /// Notes a fault.
+    pub(super) fn push(&mut self, fault: Undecodable) {
+        if self.listed.len() < MAX_FAULTS {
+            self.listed.push(fault);
+        } else {
+            self.further += 1;
+        }
+    }
+
+    /// Takes over other faults.
+    pub(super) fn extend(&mut self, others: Self) {
+        others.listed.into_iter().for_each(|fault| self.push(fault));
+        self.further += others.further;
+    }
+
+    /// Returns the faults; the last says how many further ones there are.
+    pub(super) fn told(self) -> Vec<Undecodable> {
+        let mut listed = self.listed;
+        if let (Some(last), 1..) = (listed.last_mut(), self.further) {
+            last.detail =
+                format!("{} (and {} further faults of this message)", last.detail, self.further).into();
+        }
+        listed
+    }
+}
+
+/// Returns as much of a text as fits into `bytes`.
+pub(super) fn start_of(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_faults_some_are_listed_and_the_others_counted() {
+        let mut faults = Faults::default();
+        (0..1_000).for_each(|_| faults.push(Undecodable::new(Reason::NotAValue, "null is no value")));
+        let told = faults.told();
+        assert_eq!(told.len(), MAX_FAULTS);
+        assert_eq!(told[9].detail, "null is no value (and 990 further faults of this message)");
+    }
+
+    #[test]
+    fn a_detail_is_cut_between_characters() {
+        let fault = Undecodable::new(Reason::BadJson, "ü".repeat(1_000));
+        assert_eq!(fault.detail, format!("{} …", "ü".repeat(200)));
     }
 }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use penstock_shared::id::AgentId;
-use penstock_shared::reading::{InvalidSeries, MAX_TEXT_BYTES, Reading, Series, TimestampMicros, Value};
+use penstock_shared::reading::{MAX_TEXT_BYTES, Reading, Series, TimestampMicros, Value};
 
 use super::reason::{Reason, Undecodable};
+use super::series::{Interned, intern};
 use super::{Decoded, MAX_KEPT_PAYLOAD_BYTES, time};
 use crate::delivery::DeadLetter;
 
@@ -56,7 +57,7 @@ pub struct Unreadable {
 #[derive(Debug)]
 pub struct SampleDecoder {
     source: String,
-    series: HashMap<SeriesName, Result<Arc<Series>, InvalidSeries>>,
+    series: HashMap<SeriesName, Arc<Series>>,
 }
 
 /// Part, name and unit.
@@ -136,24 +137,21 @@ impl SampleDecoder {
         Ok(Reading { series, time, value: sample.value })
     }
 
-    fn series(
-        &mut self,
-        part: String,
-        name: String,
-        unit: Option<String>,
-    ) -> Result<Arc<Series>, InvalidSeries> {
+    fn series(&mut self, part: String, name: String, unit: Option<String>) -> Interned {
+        let key = (part, name, unit);
+        if let Some(known) = self.series.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let (part, name, unit) = &key;
+        let whole = &self.source;
+        let source = if part.is_empty() { whole.clone() } else { format!("{whole}/{part}") };
+        let labels = unit.iter().map(|unit| ("unit".to_owned(), unit.clone())).collect();
+        let made = intern(Series { event_type: name.clone(), source, labels })?;
         if self.series.len() >= MAX_CACHED {
             self.series.clear();
         }
-        let whole = &self.source;
-        let made = self.series.entry((part, name, unit)).or_insert_with_key(|(part, name, unit)| {
-            let source = if part.is_empty() { whole.clone() } else { format!("{whole}/{part}") };
-            let mut series = Series { event_type: name.clone(), source, labels: [].into_iter().collect() };
-            series.labels.extend(unit.iter().map(|unit| ("unit".to_owned(), unit.clone())));
-            series.validate()?;
-            Ok(Arc::new(series))
-        });
-        made.clone()
+        self.series.insert(key, Arc::clone(&made));
+        Ok(made)
     }
 }
 

@@ -73,11 +73,13 @@ fn without_mappings_the_last_level_is_the_type_and_the_rest_the_source() {
 
 #[test]
 fn what_is_no_payload_is_a_dead_letter_with_its_reason() {
-    let deep = "[".repeat(200) + &"]".repeat(200);
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    let deep_object = "{\"value\":".repeat(10_000) + "1" + &"}".repeat(10_000);
+    let dense = format!("[{}1]", "{\"\":1},".repeat(100_000));
     let long = "x".repeat(50_000);
     let huge = vec![b' '; MAX_PAYLOAD_BYTES + 1];
     let many = format!("{{{}}}", (0..1001).map(|n| format!("\"m{n}\":1")).collect::<Vec<_>>().join(","));
-    let cases: [(&[u8], &str); 13] = [
+    let cases: [(&[u8], &str); 15] = [
         (b"", "empty_payload"),
         (b" \r\n", "empty_payload"),
         (b"\xff\xfe", "not_utf8"),
@@ -88,6 +90,8 @@ fn what_is_no_payload_is_a_dead_letter_with_its_reason() {
         (b"-inf", "not_finite"),
         (b"1e999", "not_finite"),
         (deep.as_bytes(), "bad_json"),
+        (deep_object.as_bytes(), "bad_json"),
+        (dense.as_bytes(), "too_many_values"),
         (long.as_bytes(), "text_too_long"),
         (&huge, "payload_too_large"),
         (many.as_bytes(), "too_many_values"),
@@ -95,6 +99,39 @@ fn what_is_no_payload_is_a_dead_letter_with_its_reason() {
     for (payload, reason) in cases {
         let shown = String::from_utf8_lossy(&payload[..payload.len().min(40)]).into_owned();
         assert_eq!(decode("", "a/b", payload), [format!("!{reason}")], "{shown}");
+    }
+}
+
+#[test]
+fn a_topic_of_64_kb_is_a_dead_letter_with_a_bounded_origin() {
+    let topic = format!("a/{}", "x".repeat(65_000));
+    let members = (0..900).map(|number| format!("\"m{number}\":1")).collect::<Vec<_>>().join(",");
+    let mapped = "[[mapping]]\ntopic = \"{source}/{type}\"";
+    for (mappings, payload, letters) in
+        [("", "1".to_owned(), 1), ("", format!("{{{members}}}"), 10), (mapped, "1".to_owned(), 1)]
+    {
+        let decoded = decoder(mappings).decode(&topic, payload.as_bytes(), NOW);
+        assert_eq!((decoded.readings.len(), decoded.dead_letters.len()), (0, letters), "{mappings}");
+        let last = &decoded.dead_letters[letters - 1];
+        assert_eq!(last.reason, "invalid_series");
+        assert!(last.origin.len() <= 600);
+        assert_eq!(last.detail.ends_with("(and 890 further faults of this message)"), letters == 10);
+    }
+}
+
+#[test]
+fn numbers_at_the_edge_of_a_double_are_read_as_they_are() {
+    let huge = 340_282_366_920_938_463_463_374_607_431_768_211_456_f64;
+    for (payload, expected) in [
+        ("-0", -0.0),
+        (r#"{"value": -0}"#, -0.0),
+        ("340282366920938463463374607431768211456", huge),
+        (r#"{"value": 340282366920938463463374607431768211456}"#, huge),
+        ("-9223372036854775808", -9_223_372_036_854_775_808.0),
+        ("1e-999", 0.0),
+    ] {
+        let decoded = decoder("").decode("a/b", payload.as_bytes(), NOW);
+        assert!(decoded.readings[0].value.same_bits(&Value::Number(expected)), "{payload}: {decoded:?}");
     }
 }
 
@@ -163,6 +200,18 @@ fn a_device_that_invents_topics_does_not_grow_the_cache_for_ever() {
         decoder.decode(&format!("a/{n}"), b"1", NOW);
     }
     assert!(decoder.plans.len() <= 20_000);
+}
+
+#[test]
+fn a_device_that_invents_long_names_does_not_grow_the_cache_for_ever() {
+    let mut decoder = decoder("");
+    let long = "x".repeat(60_000);
+    for n in 0..2_000 {
+        decoder.decode(&format!("a/{n}{long}"), b"1", NOW);
+        decoder.decode("a/b", format!("{{\"value\":1,\"unit\":\"{n}{long}\"}}").as_bytes(), NOW);
+        decoder.decode("a/b", format!("{{\"{n}{long}\":1}}").as_bytes(), NOW);
+        assert!(decoder.plans.bytes() <= 13 << 20);
+    }
 }
 
 #[test]

@@ -8,10 +8,10 @@
 //! reports and sessions.
 
 pub mod agents;
+pub mod application_events;
 pub mod errors;
 pub mod serve;
 
-mod application_events;
 mod batches;
 mod callers;
 mod events;

@@ -29,10 +29,10 @@ const TEXT: u8 = 2;
 #[derive(Debug, Default, PartialEq, Deserialize)]
 pub(super) struct Columns<'a> {
     /// The dictionary, in order of first use: the type of each series.
-    #[serde(deserialize_with = "limited::column")]
+    #[serde(deserialize_with = "limited::dictionary")]
     types: Vec<Cow<'a, str>>,
     /// The source of each series.
-    #[serde(deserialize_with = "limited::column")]
+    #[serde(deserialize_with = "limited::dictionary")]
     sources: Vec<Cow<'a, str>>,
     /// The labels of each series.
     #[serde(deserialize_with = "limited::labels")]
@@ -82,6 +82,11 @@ impl<'a> Columns<'a> {
         columns.put_scales(&indices, readings());
         columns.put_values(&indices, readings());
         columns
+    }
+
+    /// Tells how many series the readings are of.
+    pub(super) const fn series_count(&self) -> usize {
+        self.types.len()
     }
 
     fn build_dictionary(&mut self, readings: impl Iterator<Item = &'a Reading>) -> Vec<u32> {

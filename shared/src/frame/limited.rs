@@ -1,4 +1,5 @@
-//! Reading a column of at most as many items as a frame has readings, and labels of at most as many as a series has.
+//! Reading a column of at most as many items as a frame has readings, a dictionary of at most as many as it has series,
+//! and labels of at most as many as a series has.
 //!
 //! One plain byte can stand for an item of thirty bytes in memory, an empty text for one: without the limit a
 //! hostile body of 8 MiB would take hundreds.
@@ -10,19 +11,26 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::MAX_FRAME_READINGS;
+use super::{MAX_FRAME_READINGS, MAX_FRAME_SERIES};
 use crate::reading::MAX_LABELS;
 
 /// Reads a column and refuses the item past the limit.
 pub(super) fn column<'de, D: Deserializer<'de>, T: Deserialize<'de>>(source: D) -> Result<Vec<T>, D::Error> {
-    source.deserialize_seq(Column(PhantomData))
+    source.deserialize_seq(AtMost(MAX_FRAME_READINGS, PhantomData))
+}
+
+/// Reads a column of the dictionary and refuses the series past the limit.
+pub(super) fn dictionary<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    source: D,
+) -> Result<Vec<T>, D::Error> {
+    source.deserialize_seq(AtMost(MAX_FRAME_SERIES, PhantomData))
 }
 
 /// Reads the column of labels and refuses the label past a series' limit.
 pub(super) fn labels<'de, 'a, D: Deserializer<'de>>(
     source: D,
 ) -> Result<Vec<Cow<'a, BTreeMap<String, String>>>, D::Error> {
-    let column: Vec<Labels> = column(source)?;
+    let column: Vec<Labels> = dictionary(source)?;
     Ok(column.into_iter().map(|Labels(labels)| Cow::Owned(labels)).collect())
 }
 
@@ -55,23 +63,23 @@ impl<'de> Visitor<'de> for LabelsVisitor {
     }
 }
 
-struct Column<T>(PhantomData<T>);
+struct AtMost<T>(usize, PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Column<T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for AtMost<T> {
     type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at most {MAX_FRAME_READINGS} items")
+        write!(f, "at most {} items", self.0)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
         let declared = items.size_hint().unwrap_or(0);
-        if declared > MAX_FRAME_READINGS {
+        if declared > self.0 {
             return Err(A::Error::invalid_length(declared, &self));
         }
         let mut column = Vec::with_capacity(declared);
         while let Some(item) = items.next_element()? {
-            if column.len() == MAX_FRAME_READINGS {
+            if column.len() == self.0 {
                 return Err(A::Error::invalid_length(column.len() + 1, &self));
             }
             column.push(item);
@@ -93,6 +101,16 @@ mod tests {
     fn a_column_holds_as_many_items_as_a_frame_readings_and_not_one_more() {
         assert_eq!(read(MAX_FRAME_READINGS).map(|column| column.len()), Ok(MAX_FRAME_READINGS));
         assert!(read(MAX_FRAME_READINGS + 1).is_err());
+    }
+
+    #[test]
+    fn a_dictionary_holds_as_many_series_as_allowed_and_not_one_more() {
+        let read = |items: usize| {
+            let bytes = postcard::to_allocvec(&vec![""; items]).expect("serialises");
+            dictionary::<_, String>(&mut postcard::Deserializer::from_bytes(&bytes)).map(|read| read.len())
+        };
+        assert_eq!(read(MAX_FRAME_SERIES), Ok(MAX_FRAME_SERIES));
+        assert!(read(MAX_FRAME_SERIES + 1).is_err());
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub const FRAME_VERSION: u8 = 1;
 pub const MAX_FRAME_READINGS: usize = 65_536;
 /// The most commits that a frame may carry, also where many are empty.
 pub const MAX_FRAME_COMMITS: usize = MAX_FRAME_READINGS;
+/// The most series that a frame may tell of: each takes up to a kilobyte where it is read. A commit has a fourth of it.
+pub const MAX_FRAME_SERIES: usize = 8_192;
 /// The most bytes that a body may have before compression.
 pub const MAX_PLAIN_BYTES: usize = 8 * 1024 * 1024;
 const CHECKSUM_BYTES: usize = 8;
@@ -107,7 +109,11 @@ pub fn seal(batch: &Batch) -> Result<Vec<u8>, SealError> {
     }
     let encode = |error: postcard::Error| SealError::Encode(error.to_string());
     let header_bytes = postcard::to_allocvec(&header).map_err(encode)?;
-    let plain = Columns::from_commits(&batch.commits).into_plain().map_err(encode)?;
+    let columns = Columns::from_commits(&batch.commits);
+    if columns.series_count() > MAX_FRAME_SERIES {
+        return Err(too_large(0, 0));
+    }
+    let plain = columns.into_plain().map_err(encode)?;
     let plain_bytes = plain.bytes.len();
     if plain_bytes > MAX_PLAIN_BYTES {
         return Err(too_large(plain_bytes, 0));

@@ -1,30 +1,32 @@
 //! What a dialect found in a message, and its way to readings.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use penstock_shared::reading::{InvalidSeries, MAX_NAME_BYTES, Reading, Series, TimestampMicros, Value};
+use penstock_shared::reading::{MAX_NAME_BYTES, Reading, Series, TimestampMicros, Value};
 use serde_json::Value as Json;
 
 use crate::decode::Ask;
 use crate::decode::payload::scalar;
-use crate::decode::reason::{Reason, Undecodable};
+use crate::decode::reason::{Faults, Reason, Undecodable};
 use crate::decode::samples::{self, Sample};
+use crate::decode::series::SeriesCache;
 use crate::decode::time;
 
 /// More values in one message are left out, with a dead letter that says so. Above what the default mapping takes, as
 /// births and batches of line protocol name a whole plant at once; the buffer splits them.
 const MAX_VALUES: usize = 5_000;
-/// Dead letters of one message: its payload is kept with each.
-const MAX_FAULTS: usize = 10;
-/// Series remembered at most; more make the memory start over.
-const MAX_CACHED: usize = 20_000;
+/// What the values of one message may take until they are readings: what many share, such as a line's tags, is then in
+/// the series of each. It is told from lengths, with what a value and a label take themselves.
+const MAX_FOUND_BYTES: usize = 4 << 20;
+const VALUE_BYTES: usize = 200;
+const LABEL_BYTES: usize = 48;
 
 /// What one message held.
 #[derive(Debug, Default)]
 pub(in crate::decode) struct Findings {
     found: Vec<Found>,
-    faults: Vec<Undecodable>,
+    found_bytes: usize,
+    faults: Faults,
     pub(in crate::decode) asks: Vec<Ask>,
 }
 
@@ -38,25 +40,27 @@ struct Found {
 impl Findings {
     /// Makes the findings in a message that cannot be read.
     pub(super) fn fault(fault: Undecodable) -> Self {
-        Self { faults: vec![fault], ..Self::default() }
+        let mut findings = Self::default();
+        findings.set_aside(fault);
+        findings
     }
 
     /// Notes a part that cannot be read.
     pub(super) fn set_aside(&mut self, fault: Undecodable) {
-        if self.faults.len() < MAX_FAULTS {
-            self.faults.push(fault);
-        }
+        self.faults.push(fault);
     }
 
     /// Tells whether no more values are taken.
-    pub(super) fn is_full(&self) -> bool {
-        self.found.len() > MAX_VALUES
+    pub(super) const fn is_full(&self) -> bool {
+        self.found.len() > MAX_VALUES || self.found_bytes > MAX_FOUND_BYTES
     }
 
     /// Notes a value of `source`, which has no agent's prefix yet.
     pub(super) fn push(&mut self, source: &Arc<str>, sample: Sample, labels: Vec<(String, String)>) {
         if !self.is_full() {
-            self.found.push(Found { source: Arc::clone(source), labels, sample });
+            let found = Found { source: Arc::clone(source), labels, sample };
+            self.found_bytes += found.bytes();
+            self.found.push(found);
         }
     }
 
@@ -80,24 +84,39 @@ impl Findings {
         prefix: &str,
         arrived_at: TimestampMicros,
         series: &mut SeriesCache,
-    ) -> (Vec<Reading>, Vec<Undecodable>, Vec<Ask>) {
+    ) -> (Vec<Reading>, Faults, Vec<Ask>) {
+        let mut faults = Faults::default();
         if self.is_full() {
-            self.found.truncate(MAX_VALUES);
-            let detail = format!("only the first {MAX_VALUES} values of a message are taken");
-            self.faults.insert(0, Undecodable::new(Reason::TooManyValues, detail));
+            // The last is the one that was too many.
+            self.found.pop();
+            let detail = format!("only the first {} values of the message are taken", self.found.len());
+            faults.push(Undecodable::new(Reason::TooManyValues, detail));
         }
+        faults.extend(self.faults);
         let mut readings = Vec::with_capacity(self.found.len());
-        for found in std::mem::take(&mut self.found) {
+        for found in self.found {
             match found.reading(prefix, arrived_at, series) {
                 Ok(reading) => readings.push(reading),
-                Err(fault) => self.set_aside(fault),
+                Err(fault) => faults.push(fault),
             }
         }
-        (readings, self.faults, self.asks)
+        (readings, faults, self.asks)
     }
 }
 
 impl Found {
+    /// Tells about how much memory a reading of it takes, where its series is new.
+    fn bytes(&self) -> usize {
+        let label = |(name, value): &(String, String)| LABEL_BYTES + name.len() + value.len();
+        let labels: usize = self.labels.iter().map(label).sum();
+        let text = match &self.sample.value {
+            Value::Text(text) => text.len(),
+            Value::Number(_) | Value::Boolean(_) => 0,
+        };
+        let unit = self.sample.unit.as_ref().map_or(0, String::len);
+        VALUE_BYTES + self.source.len() + self.sample.name.len() + unit + labels + text
+    }
+
     fn reading(
         self,
         prefix: &str,
@@ -144,23 +163,4 @@ pub(super) fn check_name(name: &str) -> Result<(), Undecodable> {
 /// Makes the one label that most dialects have.
 pub(super) fn label(name: &str, value: impl Into<String>) -> Vec<(String, String)> {
     vec![(name.to_owned(), value.into())]
-}
-
-/// Series that were made already, so that readings share them.
-#[derive(Debug, Default)]
-pub(in crate::decode) struct SeriesCache(HashSet<Arc<Series>>);
-
-impl SeriesCache {
-    fn intern(&mut self, series: Series) -> Result<Arc<Series>, InvalidSeries> {
-        if let Some(known) = self.0.get(&series) {
-            return Ok(Arc::clone(known));
-        }
-        series.validate()?;
-        if self.0.len() >= MAX_CACHED {
-            self.0.clear();
-        }
-        let series = Arc::new(series);
-        self.0.insert(Arc::clone(&series));
-        Ok(series)
-    }
 }

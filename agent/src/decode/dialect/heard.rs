@@ -4,8 +4,8 @@ use penstock_shared::reading::TimestampMicros;
 use serde_json::{Map, Value as Json};
 
 use crate::config::TimeUnit;
-use crate::decode::reason::{Reason, Undecodable};
-use crate::decode::time;
+use crate::decode::reason::Undecodable;
+use crate::decode::{json, time};
 
 /// 2010-01-01: a device whose clock says less has not been told the time yet, so that its message's arrival says more.
 const FIRST_SET_CLOCK: TimestampMicros = TimestampMicros(1_262_304_000_000_000);
@@ -27,13 +27,8 @@ impl Heard<'_> {
     /// Parses the payload where it begins as an object.
     pub(super) fn object(&self) -> Option<Result<Map<String, Json>, Undecodable>> {
         let begins = self.first_byte() == Some(b'{');
-        begins.then(|| parse_json(self.payload))
+        begins.then(|| json::parse(self.payload))
     }
-}
-
-/// serde_json refuses more than 128 levels and numbers beyond f64 by itself.
-pub(super) fn parse_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Undecodable> {
-    serde_json::from_slice(bytes).map_err(|error| Undecodable::new(Reason::BadJson, error.to_string()))
 }
 
 /// Reads a device's time; none where it cannot be read or its clock was not set, and the arrival holds.

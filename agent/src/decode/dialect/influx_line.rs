@@ -47,8 +47,8 @@ pub(in crate::decode) fn read_lines(
     let mut rest = text;
     let mut number = 0;
     while !rest.is_empty() && !findings.is_full() {
-        let (line, after) = cut(rest, b'\n', true);
-        rest = after.unwrap_or_default();
+        let (line, after) = cut_line(rest);
+        rest = after;
         number += 1;
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -138,6 +138,25 @@ fn field_value(text: &str) -> Result<Value, Undecodable> {
         text.parse::<f64>().ok()
     };
     number.map(Value::Number).ok_or_else(|| bad("a field is neither number, boolean nor quoted text"))
+}
+
+/// Cuts the first line off. Only in a quoted field has it further lines' ends: a quotation mark in a comment or a
+/// measurement's name is one character like others.
+fn cut_line(text: &str) -> (&str, &str) {
+    let (mut begun, mut in_fields, mut quoted, mut escaped) = (false, false, false, false);
+    for (position, byte) in text.bytes().enumerate() {
+        match byte {
+            b'\n' if !quoted => return (&text[..position], &text[position + 1..]),
+            _ if escaped => escaped = false,
+            b'#' if !begun => return text.split_once('\n').unwrap_or((text, "")),
+            b'\\' => escaped = true,
+            b'"' if in_fields => quoted = !quoted,
+            b' ' if begun => in_fields = true,
+            _ => {}
+        }
+        begun |= !byte.is_ascii_whitespace();
+    }
+    (text, "")
 }
 
 /// Cuts a text at the first separator that is neither escaped nor, with `quotes`, within a quotation.

@@ -17,7 +17,7 @@ mod shelly;
 mod sparkplug;
 mod tasmota;
 
-pub(super) use findings::{Findings, SeriesCache};
+pub(super) use findings::Findings;
 pub(super) use heard::Heard;
 pub(super) use influx_line::read_lines;
 pub use sparkplug::SparkplugCounts;

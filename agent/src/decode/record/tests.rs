@@ -34,6 +34,36 @@ fn read(format: RecordFormat, record: &[u8]) -> String {
 }
 
 #[test]
+fn what_is_no_number_in_any_format_is_a_dead_letter_with_its_reason() {
+    let pointers = vec![("a".to_owned(), JsonPointer::parse("/a").expect("a pointer"))];
+    let json = |values| RecordFormat::Json { values, time: None, time_unit: crate::config::TimeUnit::Auto };
+    let deep = "{\"a\":".repeat(2_000) + "1" + &"}".repeat(2_000);
+    let csv = || RecordFormat::Csv { columns: names(&["a", "b"]), separator: ',' };
+    let key_value = || RecordFormat::KeyValue { columns: Vec::new() };
+    let regex = || RecordFormat::Regex(Pattern::parse("(?<a>.+)").expect("a pattern"));
+    let number = || RecordFormat::Number { name: "a".to_owned() };
+    for (format, record, expected) in [
+        (number(), "1e999", "not_finite"),
+        (number(), "NaN", "not_a_number"),
+        (number(), "-0", "a=-0"),
+        (csv(), "1e999,1", "not_finite"),
+        (csv(), "NaN,1", "not_a_number"),
+        (key_value(), "a=-1e999", "not_finite"),
+        (key_value(), "a=NaN", "not_a_number"),
+        (regex(), "1e999", "not_finite"),
+        (regex(), "-inf", "not_a_number"),
+        (json(Vec::new()), r#"{"a":1e999}"#, "bad_json"),
+        (json(Vec::new()), r#"{"a":NaN}"#, "bad_json"),
+        (json(pointers.clone()), r#"{"a":"1e999"}"#, "not_finite"),
+        (json(pointers), &deep, "bad_json"),
+        (RecordFormat::Nmea0183, "$HEHDT,1e999,T*6C", "bad_record"),
+        (RecordFormat::Nmea0183, "$HEHDT,NaN,T*60", "bad_record"),
+    ] {
+        assert_eq!(read(format, record.as_bytes()), expected, "{}", &record[..record.len().min(40)]);
+    }
+}
+
+#[test]
 fn a_number_is_read_as_instruments_write_it() {
     for (name, record, expected) in [
         ("value", "21.5", "value=21.5"),

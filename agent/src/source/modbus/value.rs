@@ -80,9 +80,24 @@ fn sample(register: &RegisterSettings, value: Value) -> Sample {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::plan::plan;
     use super::*;
     use crate::config::modbus::RegisterKind;
+
+    const TYPES: [RegisterType; 10] = [
+        RegisterType::U16,
+        RegisterType::I16,
+        RegisterType::U32,
+        RegisterType::I32,
+        RegisterType::U64,
+        RegisterType::I64,
+        RegisterType::F32,
+        RegisterType::F64,
+        RegisterType::Bool,
+        RegisterType::Bits,
+    ];
 
     fn register(register_type: RegisterType, word_order: WordOrder) -> RegisterSettings {
         RegisterSettings {
@@ -159,5 +174,26 @@ mod tests {
         let found = samples(&plan(&registers)[0], &registers, &Data::Bits(vec![true, true, false]));
         let values: Vec<_> = found.into_iter().map(|sample| sample.value).collect();
         assert_eq!(values, [Value::Boolean(true), Value::Boolean(false)]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_slave_answers_a_value_is_read_or_left_out(
+            words in proptest::collection::vec(any::<u16>(), 0..130),
+            as_bits: bool,
+        ) {
+            for register_type in TYPES {
+                for order in [WordOrder::Big, WordOrder::Little] {
+                    let registers = [register(register_type, order)];
+                    let data = match as_bits {
+                        true => Data::Bits(words.iter().map(|word| word & 1 == 1).collect()),
+                        false => Data::Words(words.clone()),
+                    };
+                    let found = samples(&plan(&registers)[0], &registers, &data);
+                    let needed = if as_bits { 1 } else { usize::from(register_type.width()) };
+                    prop_assert_eq!(found.is_empty(), words.len() < needed);
+                }
+            }
+        }
     }
 }

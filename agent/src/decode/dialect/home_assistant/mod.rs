@@ -21,8 +21,9 @@ use penstock_shared::reading::Value;
 use serde_json::{Map, Value as Json};
 
 use super::findings::{Findings, is_value};
-use super::heard::{Heard, clock_time, parse_json};
+use super::heard::{Heard, clock_time};
 use crate::config::TimeUnit;
+use crate::decode::json;
 use crate::decode::reason::{Reason, Undecodable};
 use crate::decode::samples::Sample;
 use discovery::ConfigTopic;
@@ -68,7 +69,7 @@ impl HomeAssistant {
         if heard.payload.trim_ascii().is_empty() {
             return Ok(());
         }
-        let config: Map<String, Json> = parse_json(heard.payload)?;
+        let config: Map<String, Json> = json::parse(heard.payload)?;
         let announced = discovery::entities(topic, &config);
         if self.known + announced.len() > MAX_ENTITIES {
             let detail = format!("{MAX_ENTITIES} discovered entities are remembered at most");
@@ -108,8 +109,8 @@ fn read_state(heard: &Heard<'_>, entities: &[Entity]) -> Findings {
     let json = match heard.first_byte() {
         // A device clears what is retained of it.
         None => return findings,
-        Some(b'{' | b'[') => match parse_json::<Json>(heard.payload) {
-            Ok(json) => json,
+        Some(b'{' | b'[') => match json::parse::<Json>(heard.payload) {
+            Ok(message) => message,
             Err(fault) => return Findings::fault(fault),
         },
         Some(_) => Json::String(text.to_owned()),

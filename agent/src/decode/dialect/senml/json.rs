@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json};
 use super::record::{Record, bad};
 use super::resolve;
 use crate::decode::dialect::findings::Findings;
-use crate::decode::dialect::heard::{Heard, parse_json};
+use crate::decode::dialect::heard::Heard;
+use crate::decode::json;
 use crate::decode::reason::Undecodable;
 
 /// A first record without one of them is not SenML.
@@ -14,7 +15,7 @@ const LABELS: [&str; 8] = ["n", "bn", "v", "vs", "vb", "vd", "s", "bver"];
 
 pub(super) fn read(heard: &Heard<'_>) -> Option<Findings> {
     // What is no JSON is the default mapping's to complain of.
-    let records: Vec<Json> = parse_json(heard.payload).ok()?;
+    let records: Vec<Json> = json::parse(heard.payload).ok()?;
     let first = records.first()?.as_object()?;
     if !LABELS.iter().any(|label| first.contains_key(*label)) {
         return None;

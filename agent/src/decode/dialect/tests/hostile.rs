@@ -66,6 +66,44 @@ fn numbers_beyond_a_double_are_dead_letters() {
 }
 
 #[test]
+fn numbers_that_no_double_is_are_dead_letters_in_every_notation() {
+    for (topic, payload, expected) in [
+        ("x/influx", "m a=1e999", "!not_finite"),
+        ("x/influx", "m a=NaN", "!not_finite"),
+        ("x/influx", "m a=99999999999999999999i", "!bad_line_protocol"),
+        ("x/influx", "m a=-0", "m_a@gw/x = -0"),
+        ("x/influx", "m a=1 99999999999999999999", "!bad_line_protocol"),
+        ("t", r#"[{"n":"a","v":1e999}]"#, "!bad_json"),
+        ("t", r#"[{"n":"a","v":NaN}]"#, "!bad_json"),
+        ("t", r#"[{"n":"a","v":-0}]"#, "a@gw/t = 0"),
+        ("t", r#"[{"n":"a","v":1,"t":1e300}]"#, "!time_out_of_range"),
+        ("tele/x/SENSOR", r#"{"T":-0}"#, "T@gw/x = -0"),
+    ] {
+        assert_eq!(decode(&mut informed(), topic, payload), [expected], "{topic} {payload}");
+    }
+    // {0: "a", 2: NaN} as a half, and as 1e400 in a decimal fraction.
+    for pack in [&b"\x81\xa2\x00\x61a\x02\xf9\x7e\x00"[..], b"\x81\xa2\x00\x61a\x02\xc4\x82\x19\x01\x90\x01"]
+    {
+        assert_eq!(decode(&mut informed(), "t", pack), ["!not_finite"], "{pack:?}");
+    }
+    // A metric `a` whose double is NaN.
+    let metric = [&b"\x12\x0c\x0a\x01a\x69"[..], &f64::NAN.to_le_bytes()].concat();
+    let shown = decode(&mut informed(), "spBv1.0/g/NDATA/n", metric);
+    assert!(shown.contains(&"!not_finite".to_owned()), "{shown:?}");
+}
+
+#[test]
+fn what_all_values_of_a_line_share_does_not_fill_the_memory() {
+    let tags: String = (10..26).map(|tag| format!(",{}{tag}={}", "t".repeat(250), "v".repeat(250))).collect();
+    let fields = (0..5_000).map(|number| format!("f{number}=1")).collect::<Vec<_>>().join(",");
+    let decoded = decoder().decode("x/influx", format!("m{tags} {fields}").as_bytes(), NOW);
+    check(&decoded);
+    assert!((100..1_000).contains(&decoded.readings.len()), "{} readings", decoded.readings.len());
+    let detail = format!("only the first {} values of the message are taken", decoded.readings.len());
+    assert_eq!(decoded.dead_letters[0].detail, detail);
+}
+
+#[test]
 fn a_topic_of_64_kb_is_a_dead_letter() {
     let long = "x".repeat(65_000);
     let rpc = r#"{"method":"NotifyStatus","params":{"switch:0":{"apower":1}}}"#;

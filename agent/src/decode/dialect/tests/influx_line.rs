@@ -37,6 +37,10 @@ fn escapes_quotations_and_every_kind_of_field_are_read() {
 fn a_bad_line_takes_no_other_with_it() {
     let cases = [
         ("a b=1\na\na b=2", vec!["!bad_line_protocol", "a_b@gw/x = 1", "a_b@gw/x = 2"]),
+        ("# 19\" rack\na b=1", vec!["a_b@gw/x = 1"]),
+        ("a\"c b=1\na b=2", vec!["a\"c_b@gw/x = 1", "a_b@gw/x = 2"]),
+        ("a\\\na b=1", vec!["!bad_line_protocol", "a_b@gw/x = 1"]),
+        ("a b=\"1\n# 2\n\"\na b=3", vec!["a_b@gw/x = \"1\\n# 2\\n\"", "a_b@gw/x = 3"]),
         ("a b=", vec!["!bad_line_protocol"]),
         ("a b=1 soon", vec!["!bad_line_protocol"]),
         ("a b=\"open", vec!["!bad_line_protocol"]),

@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(argument) => {
             allocator::settle();
-            with_settings(&argument, Certificates::Proven, |settings| {
+            with_settings(&argument, Certificates::Running, |settings| {
                 set_up_logging(&settings.log);
                 run::run(settings).map_err(Into::into)
             })

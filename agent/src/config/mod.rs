@@ -102,6 +102,9 @@ pub struct Settings {
 pub enum Certificates {
     /// They are read, and must be good.
     Proven,
+    /// They are read, and must be good but for their dates: one that has expired must not keep other sources from
+    /// running.
+    Running,
     /// They are somebody else's matter: a certificate that expired is no reason not to show the books.
     Trusted,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use super::Certificates;
 use super::faults::{FaultLog, Origin};
 use super::quantity;
 use super::tree::{Node, NodeValue};
@@ -158,9 +159,9 @@ impl<'a> Section<'a> {
         texts.unwrap_or_default()
     }
 
-    /// Tells whether certificates are to be looked into.
-    pub(super) fn proves_certificates(&self) -> bool {
-        self.log.proves_certificates()
+    /// Tells how certificates are looked into.
+    pub(super) const fn certificates(&self) -> Certificates {
+        self.log.certificates()
     }
 
     /// Notes what is wrong with the value of `key`, which parsed but cannot stand.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::{ServerName, UnixTime};
 
+use super::Certificates;
 use super::listener::TlsListenerSettings;
 use super::section::Section;
 use crate::tls::{
@@ -152,11 +153,13 @@ fn prove_with<T>(
 
 /// Looks into a file, where that is wanted.
 fn prove<T>(section: &mut Section<'_>, key: &str, read: impl FnOnce() -> Result<T, FileFault>) -> Option<T> {
-    if !section.proves_certificates() {
+    let certificates = section.certificates();
+    if certificates == Certificates::Trusted {
         return None;
     }
     match read() {
         Ok(value) => Some(value),
+        Err(fault) if fault.is_expired() && certificates == Certificates::Running => None,
         Err(fault) => {
             section.fault(key, fault.to_string());
             None

@@ -48,6 +48,14 @@ pub enum Cause {
     Unusable(String),
 }
 
+impl FileFault {
+    /// Tells whether it is only that the certificate has expired.
+    #[must_use]
+    pub const fn is_expired(&self) -> bool {
+        matches!(self.cause, Cause::Expired(_))
+    }
+}
+
 impl Cause {
     /// Says which file it is that this is wrong with.
     #[must_use]
@@ -73,6 +81,14 @@ impl IdentityFiles {
     pub fn read(&self) -> Result<CertifiedKey, FileFault> {
         let chain = read_chain(&self.certificate, UnixTime::now())?;
         join(chain, read_key(&self.key)?, self)
+    }
+
+    /// Reads both, whatever the certificate's dates are.
+    ///
+    /// # Errors
+    /// When a file cannot serve, or the two do not belong together.
+    pub fn read_undated(&self) -> Result<CertifiedKey, FileFault> {
+        join(read_certificates(&self.certificate)?, read_key(&self.key)?, self)
     }
 }
 

@@ -21,14 +21,21 @@ pub struct Renewing {
 }
 
 impl Renewing {
-    /// Reads the files for the first time.
+    /// Reads the files for the first time. A certificate that has expired serves until it is renewed, so that devices
+    /// tell why they do not come.
     ///
     /// # Errors
     /// When a file cannot serve.
     pub fn start(tls: ServerTls) -> Result<Self, FileFault> {
         // Before the files themselves: what changes meanwhile is read again.
         let marks = marks_of(&tls);
-        let current = tls.configure()?;
+        let current = match tls.configure() {
+            Err(fault) if fault.is_expired() => {
+                tracing::error!(%fault, "devices will refuse the mqtt tls port until its certificate is renewed");
+                tls.configure_undated()?
+            }
+            outcome => outcome?,
+        };
         Ok(Self { tls, marks, current })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::sign::SingleCertAndKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::files::{Cause, FileFault, IdentityFiles, read_authorities};
 use super::provider;
@@ -34,6 +34,18 @@ impl ServerTls {
     /// # Errors
     /// When a file cannot serve.
     pub fn configure(&self) -> Result<Arc<ServerConfig>, FileFault> {
+        self.configure_with(self.identity.read()?)
+    }
+
+    /// As [`Self::configure`], whatever the certificate's dates are.
+    ///
+    /// # Errors
+    /// When a file cannot serve.
+    pub fn configure_undated(&self) -> Result<Arc<ServerConfig>, FileFault> {
+        self.configure_with(self.identity.read_undated()?)
+    }
+
+    fn configure_with(&self, identity: CertifiedKey) -> Result<Arc<ServerConfig>, FileFault> {
         let unusable = |error: String| Cause::Unusable(error).of(&self.identity.certificate);
         let builder = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -49,7 +61,7 @@ impl ServerTls {
                 builder.with_client_cert_verifier(verifier)
             }
         };
-        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(self.identity.read()?)));
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Arc::new(config))

@@ -77,11 +77,16 @@ fn a_renewed_certificate_is_taken_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn a_port_does_not_start_with_an_expired_certificate() {
+fn a_port_with_an_expired_certificate_waits_for_a_renewed_one() {
     let authority = Authority::new();
     let identity = authority.server(Validity::Expired);
-    let fault = Renewing::start(ServerTls { identity, clients: None }).expect_err("an expired certificate");
-    assert!(matches!(fault.cause, Cause::Expired(_)), "{fault}");
+    let mut renewing =
+        Renewing::start(ServerTls { identity: identity.clone(), clients: None }).expect("it may be renewed");
+    let expired = renewing.current();
+    std::fs::write(&identity.key, "half a key").expect("a file");
+    assert!(Renewing::start(ServerTls { identity, clients: None }).is_err());
+    authority.server(Validity::Now);
+    assert!(!Arc::ptr_eq(&expired, &renewing.current()));
 }
 
 #[test]

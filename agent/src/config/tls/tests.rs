@@ -177,3 +177,13 @@ fn a_certificate_that_is_not_valid_yet_may_be_the_clocks_fault_and_stands() {
     let tls = format!("ca = {:?}\n{}", authority.ca(), identity(&authority.client(Validity::NotYet)));
     assert!(settings_of(&client("mqtts://broker", &tls)).mqtt_clients[0].tls.is_some());
 }
+
+#[test]
+fn a_certificate_that_has_expired_does_not_keep_the_agent_from_running() {
+    let authority = Authority::new();
+    let tls = format!("ca = {:?}\n{}", authority.ca(), identity(&authority.client(Validity::Expired)));
+    let (settings, log) = read(&client("mqtts://broker", &tls), [], Certificates::Running);
+    assert_eq!(log.into_result(Path::new("agent.toml"), ()), Ok(()));
+    assert!(settings.mqtt_clients[0].tls.is_some());
+    assert!(faults_of(&client("mqtts://broker", &tls))[0].contains("has expired"));
+}

@@ -112,7 +112,11 @@ async fn start(settings: Settings, kept: Kept) -> Result<Running, RunError> {
         started.announcements.iter().for_each(|line| announce(line));
         started.listener
     });
-    let sources = sources::start(&settings, &commits);
+    let mut sources = sources::start(&settings, &commits);
+    if let Some(listener) = &listener {
+        let counters = Arc::clone(listener.counters());
+        sources.note("mqtt listener", "devices", move || counters.to_pairs());
+    }
     let seen = Seen { buffer: buffer.clone(), clock, withheld, sources: sources.states };
     let reporter = Reporter::new(seen, forward_settings)?;
     Ok(Running {

@@ -19,6 +19,8 @@ pub(crate) fn start(settings: &Settings, commits: &CommitHandle) -> StartedSourc
     let mut started = StartedSources { tasks: Vec::new(), states: Vec::new() };
     for client in &settings.mqtt_clients {
         let intake = wiring::client_intake(settings, client, commits);
+        let counters = intake.counters();
+        started.note("mqtt client", &format!("{}:{}", client.host, client.port), move || counters.to_pairs());
         started.tasks.push(mqtt_client::start(client.clone(), &settings.agent.id, intake));
     }
     for serial in &settings.serials {
@@ -47,7 +49,8 @@ pub(crate) fn start(settings: &Settings, commits: &CommitHandle) -> StartedSourc
 }
 
 impl StartedSources {
-    fn note(
+    /// Notes where a source's counts are read.
+    pub(crate) fn note(
         &mut self,
         kind: &'static str,
         name: &str,

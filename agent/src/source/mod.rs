@@ -24,6 +24,6 @@ mod port;
 pub mod serial;
 mod task;
 
-pub use intake::Intake;
+pub use intake::{Intake, IntakeCounters};
 pub use outlet::Outlet;
 pub use task::SourceTask;

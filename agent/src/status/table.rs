@@ -57,7 +57,7 @@ pub(super) fn render(status: &Status, now: TimestampMicros) -> String {
         let counts = source.counts.iter().filter(|(_, count)| **count > 0);
         let counts: Vec<_> = counts.map(|(name, count)| format!("{count} {}", words(name))).collect();
         let counts = if counts.is_empty() { "nothing yet".to_owned() } else { counts.join(", ") };
-        line(&source.kind, format!("{}: {counts}", source.name));
+        line(&format!("{} ", source.kind), format!("{}: {counts}", source.name));
     }
     if !status.clock_set {
         line("clock", "not set: readings wait until it is".to_owned());

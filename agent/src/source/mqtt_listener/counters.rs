@@ -1,6 +1,9 @@
-//! What the listener turned away, counted for the operator.
+//! What the listener took in and what it turned away, counted for the operator.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::source::IntakeCounters;
 
 /// Counts since the listener started.
 #[derive(Debug, Default)]
@@ -9,9 +12,27 @@ pub struct ListenerCounters {
     oversized: AtomicU64,
     faulty: AtomicU64,
     tls_refused: AtomicU64,
+    intake: Arc<IntakeCounters>,
 }
 
 impl ListenerCounters {
+    /// Returns all counts with their names in the status.
+    #[must_use]
+    pub fn to_pairs(&self) -> Vec<(&'static str, u64)> {
+        let mut pairs = self.intake.to_pairs();
+        pairs.extend([
+            ("refused", self.refused()),
+            ("tlsRefused", self.tls_refused()),
+            ("oversized", self.oversized()),
+            ("faulty", self.faulty()),
+        ]);
+        pairs
+    }
+
+    pub(super) fn intake(&self) -> Arc<IntakeCounters> {
+        Arc::clone(&self.intake)
+    }
+
     /// Returns how many CONNECTs were refused, for their password or the limit of connections.
     #[must_use]
     pub fn refused(&self) -> u64 {

@@ -126,9 +126,9 @@ impl MqttListener {
         Ok(Self { server, thread, acks, counters, stopping })
     }
 
-    /// Returns what was turned away so far.
+    /// Returns what was taken in and turned away so far.
     #[must_use]
-    pub fn counters(&self) -> &ListenerCounters {
+    pub const fn counters(&self) -> &Arc<ListenerCounters> {
         &self.counters
     }
 

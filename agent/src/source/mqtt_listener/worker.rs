@@ -80,7 +80,10 @@ impl Worker {
         ntex::rt::spawn(Rc::clone(&desk).run()).detach();
         Rc::new(Self {
             admission: Admission::new(seed.settings.credentials.clone(), seed.settings.max_connections),
-            intake: RefCell::new(Intake::new((seed.make_decoder)(), seed.commits.clone())),
+            intake: RefCell::new(
+                Intake::new((seed.make_decoder)(), seed.commits.clone())
+                    .counting_into(seed.counters.intake()),
+            ),
             commits: seed.commits.clone(),
             desk,
             counters: Arc::clone(&seed.counters),

@@ -151,7 +151,13 @@ impl Committer {
             self.buffer.count_rejected(group.rejected);
             return Ok(());
         }
-        self.clock.tick();
+        let noted = self.clock.tick();
+        let has_stamps = group.readings.iter().any(|reading| clock::is_stamp(reading.time));
+        if let Err(error) = noted
+            && has_stamps
+        {
+            return Err(NotCommitted::Disk(format!("which boot this is cannot be noted: {error}")));
+        }
         for letter in group.dead_letters.iter_mut().filter(|letter| clock::is_stamp(letter.arrived_at)) {
             // Nobody resolves it later, so it says what the clock said.
             letter.arrived_at = self.clock.wall();

@@ -22,6 +22,8 @@ pub mod clock;
 
 pub mod committer;
 
+mod allowance;
+
 pub mod buffer;
 
 pub mod forward;
@@ -31,3 +33,5 @@ pub mod status;
 pub mod run;
 
 pub mod sample;
+
+pub mod check;

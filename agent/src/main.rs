@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use penstock_agent::config::{self, Certificates, LogFormat, LogSettings, Settings};
-use penstock_agent::{run, sample, status};
+use penstock_agent::{check, run, sample, status};
 use tracing_subscriber::EnvFilter;
 
 /// `EX_CONFIG` of sysexits.h.
@@ -32,13 +32,16 @@ struct Arguments {
 enum Command {
     /// Runs until SIGTERM or SIGINT.
     Run(ConfigArgument),
-    /// Says what is wrong with the configuration, all of it at once.
+    /// Says what is wrong with the configuration, all of it at once, and whether what it names is there and answers.
     Check {
         #[command(flatten)]
         config: ConfigArgument,
         /// Hears the sources live and tells which series would result, storing nothing.
         #[arg(long)]
         sample: bool,
+        /// Looks at the configuration only, and at nothing that it names.
+        #[arg(long, conflicts_with = "sample")]
+        config_only: bool,
         /// How long the sources are heard.
         #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
         seconds: u64,
@@ -75,12 +78,12 @@ fn main() -> ExitCode {
                 run::run(settings).map_err(Into::into)
             })
         }
-        Command::Check { config, sample, seconds } => {
-            let code = check(&config);
-            if sample && code == ExitCode::SUCCESS {
-                hear(&config, Duration::from_secs(seconds))
-            } else {
-                code
+        Command::Check { config, sample, config_only, seconds } => {
+            let code = show_config(&config);
+            match code {
+                ExitCode::SUCCESS if sample => hear(&config, Duration::from_secs(seconds)),
+                ExitCode::SUCCESS if !config_only => look_around(&config),
+                code => code,
             }
         }
         Command::Status { config, json } => with_settings(&config, Certificates::Trusted, |settings| {
@@ -113,7 +116,7 @@ fn with_settings(
     }
 }
 
-fn check(argument: &ConfigArgument) -> ExitCode {
+fn show_config(argument: &ConfigArgument) -> ExitCode {
     let file = argument.config.as_deref().unwrap_or(Path::new(config::DEFAULT_PATH));
     match argument.load(Certificates::Proven) {
         Ok(settings) => {
@@ -128,6 +131,18 @@ fn check(argument: &ConfigArgument) -> ExitCode {
             for serial in &settings.serials {
                 println!("✓ serial {} on {}, {} baud", serial.name, serial.port.device, serial.port.baud);
             }
+            for bus in &settings.modbus {
+                println!("✓ modbus {} on {}, {} slaves", bus.name, bus.bus, bus.slaves.len());
+            }
+            for command in &settings.commands {
+                println!("✓ command {}: {}", command.name, command.run.first().map_or("", String::as_str));
+            }
+            if settings.device.enabled {
+                println!("✓ this machine as {}", settings.device.source);
+            }
+            if !settings.series.is_empty() {
+                println!("✓ {} rules for series", settings.series.len());
+            }
             match settings.mappings.len() {
                 0 => println!("✓ default mapping: {{source...}}/{{type}}"),
                 count => println!("✓ {count} mappings"),
@@ -141,6 +156,19 @@ fn check(argument: &ConfigArgument) -> ExitCode {
             ExitCode::from(EXIT_CONFIG)
         }
     }
+}
+
+fn look_around(argument: &ConfigArgument) -> ExitCode {
+    with_settings(argument, Certificates::Proven, |settings| {
+        let findings = check::run(&settings).context("check")?;
+        for finding in &findings {
+            println!("{finding}");
+        }
+        match findings.iter().filter(|finding| !finding.is_good).count() {
+            0 => Ok(()),
+            count => anyhow::bail!("{count} of {} things are not as they should be", findings.len()),
+        }
+    })
 }
 
 fn hear(argument: &ConfigArgument, duration: Duration) -> ExitCode {

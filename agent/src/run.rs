@@ -12,6 +12,7 @@ mod wiring;
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -74,7 +75,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     // The buffer blocks on the disk while it opens and heals, so it comes before any runtime.
     let buffer = Buffer::open(wiring::buffer_settings(&settings))
         .map_err(|source| RunError::Buffer { dir: settings.buffer.dir.clone(), source })?;
-    let clock = Arc::new(Clock::open(&settings.buffer.dir, settings.clock.clone()));
+    let clock = Arc::new(Clock::open(&settings.buffer.dir, settings.clock.clone().suited_to(Path::new("/"))));
     let edge = Edge::new(&settings.series, settings.limits);
     let withheld = edge.counts();
     let (commits, committer) =

@@ -125,9 +125,39 @@ fn a_bad_configuration_ends_run_and_check_with_78_and_every_fault() {
 #[test]
 fn a_good_configuration_passes_the_check() {
     let world = World::new();
-    let output = command("check", &world.config()).output().expect("it runs");
+    let output = command("check", &world.config()).arg("--config-only").output().expect("it runs");
     assert_eq!(output.status.code(), Some(0));
     assert!(text_of(&output).contains("✓ agent gw sends to http://127.0.0.1:9"), "{}", text_of(&output));
+}
+
+#[tokio::test]
+async fn the_check_looks_at_everything_that_the_configuration_names() {
+    let world = World::new();
+    let mut text = std::fs::read_to_string(world.config()).expect("a file");
+    text.push_str(
+        "[[mqtt_client]]\nurl = \"mqtt://127.0.0.1:9\"\n[[serial]]\nname = \"scale\"\nport = \"/dev/nowhere\"\n\
+         [[command]]\nname = \"radio\"\nrun = [\"no-such-program\"]\n[[command]]\nname = \"shell\"\nrun = [\"sh\"]\n",
+    );
+    std::fs::write(world.config(), text).expect("a file");
+    let mut agent = world.start();
+    let output = command("check", &world.config()).output().expect("it runs");
+    let told = text_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for expected in [
+        "✓ buffer in ",
+        "✓ agent: running",
+        "✗ port of scale: /dev/nowhere does not exist",
+        "✗ program of radio: no-such-program is not there",
+        "✓ program of shell: /",
+        "✗ broker 127.0.0.1:9: ",
+        "✗ hub http://127.0.0.1:9: ",
+        "✓ clock: set",
+        "4 of ",
+    ] {
+        assert!(told.contains(expected), "no {expected:?} in:\n{told}");
+    }
+    agent.signal("-TERM");
+    assert_eq!(agent.exit_code(), Some(0));
 }
 
 #[tokio::test]

@@ -317,12 +317,11 @@ fn the_weather_station() {
         asked.ends_with(b"R\r\n").then(|| b"Acc  1.20 mm, Int 0.30 mmph\r\n".to_vec())
     });
     let radio = example.dir.path().join("rtl_433");
-    let script = "#!/bin/sh\nwhile echo '{\"model\":\"Nexus-TH\",\"id\":7,\"temperature_C\":4.2,\"humidity\":81}'; do sleep 0.2; done\n";
+    let script = "#!/bin/sh\nwhile echo '{\"time\":\"1795000000\",\"model\":\"Nexus-TH\",\"id\":7,\"temperature_C\":4.2,\"humidity\":81}'; do sleep 0.2; done\n";
     std::fs::write(&radio, script).expect("a file");
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&radio, permissions).expect("permissions");
-    let run = format!("{:?}, \"-F\"", radio);
-    example.put(&run, "\"rtl_433\", \"-F\"");
+    example.put(&format!("{radio:?}, \"-R\""), "\"rtl_433\", \"-R\"");
 
     let told = example.sample();
     assert_told(&told, &["mast-7/wind", "214.8"]);

@@ -17,7 +17,7 @@ mod settings;
 mod source;
 mod uptime;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -52,11 +52,11 @@ pub struct Clock {
 
 #[derive(Debug)]
 struct State {
-    /// None where nothing is to be remembered, or the disk refuses.
+    /// Where boots are remembered; none where they are not.
+    path: Option<PathBuf>,
+    /// None where the disk refuses.
     file: Option<StateFile<Boots>>,
     boots: Boots,
-    /// Uptime at the start of the program.
-    started: Duration,
     /// The number of this boot, if its clock was not set at first.
     boot: Option<u16>,
     written_at: Option<Duration>,
@@ -65,7 +65,7 @@ struct State {
 
 impl Clock {
     /// Opens the clock's state in the buffer's directory `dir`, and looks at the clock. Blocks on the disk. Where that
-    /// refuses, boots are not remembered beyond this start of the program.
+    /// refuses, [`Self::tick`] tries again.
     #[must_use]
     pub fn open(dir: &Path, settings: ClockSettings) -> Self {
         Self::over(Some(dir), settings, TimeSource::of_this_machine())
@@ -79,17 +79,25 @@ impl Clock {
         clock
     }
 
+    /// Looks at this machine's clock and remembers nothing: it is judged without the newest time known.
+    #[must_use]
+    pub fn look_only(settings: ClockSettings) -> Self {
+        Self::over(None, settings, TimeSource::of_this_machine())
+    }
+
     fn over(dir: Option<&Path>, settings: ClockSettings, source: TimeSource) -> Self {
-        let opened = dir.map(|dir| StateFile::<Boots>::open(&dir.join("clock"))).transpose();
-        let opened = opened.unwrap_or_else(|error| {
-            tracing::warn!(%error, "clock's state cannot be opened: boots are not remembered");
-            None
-        });
-        let (file, boots) = opened.map_or((None, None), |(file, boots)| (Some(file), boots));
-        let boots = boots.unwrap_or_default();
-        let boot = boots.number_of(source.boot_id());
-        let started = source.now().uptime;
-        let state = State { file, boots, started, boot, written_at: None, unwritten: false };
+        let mut state = State {
+            path: dir.map(|dir| dir.join("clock")),
+            file: None,
+            boots: Boots::default(),
+            boot: None,
+            written_at: None,
+            unwritten: false,
+        };
+        if let Err(error) = state.open() {
+            tracing::warn!(%error, "clock's state cannot be opened");
+        }
+        state.boot = state.boots.number_of(source.boot_id());
         let clock = Self { settings, source, is_set: AtomicBool::new(false), state: Mutex::new(state) };
         clock.begin(&mut clock.state());
         clock
@@ -142,12 +150,31 @@ impl Clock {
     }
 
     /// Notes the present on disk now and then. Blocks on the disk.
-    pub fn tick(&self) {
+    ///
+    /// # Errors
+    /// When the clock is not set and the disk does not take which boot this is: then no stamp may be relied on.
+    pub fn tick(&self) -> std::io::Result<()> {
         let now = self.source.now();
         let mut state = self.state();
         self.look(&mut state, now);
         if self.is_set.load(Ordering::Acquire) {
             state.note_present(now);
+            return Ok(());
+        }
+        let is_due = state.written_at.is_none_or(|at| now.uptime.saturating_sub(at) >= NOTE_EVERY);
+        if let Some(boot) = state.boot.filter(|_| is_due || state.unwritten) {
+            state.boots.note_uptime(boot, micros(now.uptime));
+            state.write(now)?;
+        }
+        Ok(())
+    }
+
+    /// Returns what the clock counts as set by, for the operator.
+    #[must_use]
+    pub fn waits_for(&self) -> String {
+        match &self.settings.set_file {
+            Some(file) => format!("{} is not there", file.display()),
+            None => "it is behind the newest time known".to_owned(),
         }
     }
 
@@ -157,7 +184,9 @@ impl Clock {
         if state.boot.is_none() && !self.looks_set(state, now) {
             tracing::warn!("clock is not set: readings wait on disk until it is");
             state.boot = Some(state.boots.begin(*self.source.boot_id()));
-            state.write(now);
+            if let Err(error) = state.write(now) {
+                tracing::warn!(%error, "boot not noted yet");
+            }
         }
         self.look(state, now);
     }
@@ -171,7 +200,7 @@ impl Clock {
             state.boots.note_begin(boot, TimestampMicros(now.wall.0.saturating_sub(micros(now.uptime))));
         }
         state.boots.latest = now.wall;
-        state.write(now);
+        state.write_or_later(now);
         self.is_set.store(true, Ordering::Release);
     }
 
@@ -179,11 +208,13 @@ impl Clock {
         if now.wall < EARLIEST {
             return false;
         }
-        if let Some(file) = &self.settings.set_file {
-            return file.exists();
-        }
-        let has_gone_back = now.wall.0.saturating_add(micros(TOLERANCE)) < state.boots.latest.0;
-        !has_gone_back || now.uptime.saturating_sub(state.started) >= self.settings.wait
+        // After the boot and not after the start: an agent that is started again long after it has nothing to wait for.
+        let has_waited = now.uptime >= self.settings.wait;
+        has_waited
+            || match &self.settings.set_file {
+                Some(file) => file.exists(),
+                None => now.wall.0.saturating_add(micros(TOLERANCE)) >= state.boots.latest.0,
+            }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -192,25 +223,43 @@ impl Clock {
 }
 
 impl State {
+    /// Opens the file, where there is to be one, and takes over what is in it.
+    fn open(&mut self) -> std::io::Result<()> {
+        if let Some(path) = self.path.as_deref().filter(|_| self.file.is_none()) {
+            let (file, boots) = StateFile::open(path)?;
+            self.file = Some(file);
+            // Boots noted in memory meanwhile would take numbers that are taken.
+            if let Some(boots) = boots.filter(|_| self.boot.is_none()) {
+                self.boots = boots;
+            }
+        }
+        Ok(())
+    }
+
     fn note_present(&mut self, now: Moment) {
         let since = self.written_at.map(|at| now.uptime.saturating_sub(at));
         let pause = if self.unwritten { RETRY_EVERY } else { NOTE_EVERY };
         if since.is_none_or(|since| since >= pause) {
             self.boots.latest = now.wall;
-            self.write(now);
+            self.write_or_later(now);
         }
     }
 
-    fn write(&mut self, now: Moment) {
+    fn write_or_later(&mut self, now: Moment) {
+        if let Err(error) = self.write(now) {
+            tracing::debug!(%error, "clock's state not written");
+        }
+    }
+
+    fn write(&mut self, now: Moment) -> std::io::Result<()> {
         self.written_at = Some(now.uptime);
-        let Some(file) = &mut self.file else { return };
-        self.unwritten = match file.write(&self.boots) {
-            Ok(()) => false,
-            Err(error) => {
-                tracing::debug!(%error, "clock's state not written");
-                true
-            }
-        };
+        self.unwritten = true;
+        self.open()?;
+        if let Some(file) = &mut self.file {
+            file.write(&self.boots)?;
+        }
+        self.unwritten = false;
+        Ok(())
     }
 }
 

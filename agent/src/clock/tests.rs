@@ -140,10 +140,55 @@ fn a_file_can_say_that_the_clock_is_set() {
     let machine = Machine::booted(1, TODAY);
     let clock = machine.open_with(dir.path(), settings);
     let arrived = clock.now();
-    machine.pass(86_400);
+    machine.pass(3000);
     assert_eq!(clock.resolve(arrived), None);
     std::fs::write(set_file, "").expect("a file");
     assert_eq!(clock.resolve(arrived), Some(TimestampMicros(TODAY)));
+}
+
+#[test]
+fn nothing_is_held_for_ever_but_by_a_clock_older_than_this_program() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let settings = ClockSettings { set_file: Some("/nonexistent/file".into()), ..ClockSettings::default() };
+    let machine = Machine::booted(1, TODAY);
+    let clock = machine.open_with(dir.path(), settings);
+    assert!(!clock.is_set());
+    machine.pass(3600);
+    assert!(clock.is_set());
+    let other = tempfile::tempdir().expect("a directory");
+    let without = Machine::booted(2, 5 * SECOND);
+    let clock = without.open(other.path());
+    without.pass(86_400);
+    assert!(!clock.is_set());
+}
+
+#[test]
+fn a_gateway_that_never_knew_the_time_has_its_boots_end_where_it_was_known_first() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut arrived = Vec::new();
+    for boot in [1, 2] {
+        let machine = Machine::booted(boot, 5 * SECOND);
+        let clock = machine.open(dir.path());
+        arrived.push(clock.now());
+        machine.pass(1000);
+        clock.tick().expect("a disk");
+    }
+    let clock = Machine::booted(3, TODAY).open(dir.path());
+    let times = arrived.into_iter().filter_map(|stamp| clock.resolve(stamp)).map(|time| time.0);
+    let times: Vec<_> = times.collect();
+    let day_before = TODAY - 86_400 * SECOND;
+    assert!(day_before < times[0] && times[0] < times[1] && times[1] < TODAY, "{times:?}");
+}
+
+#[test]
+fn without_a_disk_nothing_may_rely_on_a_stamp() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let missing = dir.path().join("missing");
+    let clock = Machine::booted(1, 5 * SECOND).open(&missing);
+    assert!(clock.tick().is_err());
+    std::fs::create_dir(&missing).expect("a directory");
+    assert!(clock.tick().is_ok());
+    assert!(Machine::booted(1, 5 * SECOND).open(&missing).resolve(clock.now()).is_none());
 }
 
 #[test]

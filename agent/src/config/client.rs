@@ -50,8 +50,9 @@ pub struct ClientSettings {
     /// Whether to take what the broker kept from before the subscription. Default: false, as its time of arrival
     /// says nothing of when it was measured.
     pub take_retained: bool,
-    /// Whether the broker keeps the session while the agent is away. Always, but for a sample: not a key.
-    pub keep_session: bool,
+    /// Whether the broker keeps the session while the agent is away, and devices are asked for what is missing. Always,
+    /// but for a sample: not a key.
+    pub leaves_traces: bool,
     /// A larger message is a dead letter; an MQTT 5 broker is told not to send it. Default: 256 KiB.
     pub max_packet_bytes: u32,
     /// How many messages an MQTT 5 broker may send ahead of their acknowledgement. Default: 100.
@@ -75,7 +76,7 @@ impl Default for ClientSettings {
             leave_groups: false,
             qos: 1,
             take_retained: false,
-            keep_session: true,
+            leaves_traces: true,
             max_packet_bytes: 256 * 1024,
             max_inflight: 100,
             keep_alive: Duration::from_secs(30),
@@ -119,7 +120,7 @@ pub(super) fn read(section: &mut Section<'_>) -> ClientSettings {
         leave_groups: section.flag("leave_groups", default.leave_groups),
         qos: u8::try_from(section.number("qos", default.qos.into(), 0..=1)).unwrap_or(default.qos),
         take_retained,
-        keep_session: default.keep_session,
+        leaves_traces: default.leaves_traces,
         max_packet_bytes: u32::try_from(max_packet).unwrap_or(default.max_packet_bytes),
         max_inflight: u16::try_from(max_inflight).unwrap_or(default.max_inflight),
         keep_alive: Duration::from_secs(keep_alive),

@@ -53,8 +53,9 @@ pub struct LimitSettings {
 }
 
 pub(super) fn read(section: &mut Section<'_>) -> SeriesSettings {
-    let event_type = Pattern::new(&section.text("type", "*"));
-    let source = Pattern::new(&section.text("source", "*"));
+    let pattern = |text: Option<String>| text.as_deref().map(Pattern::new).unwrap_or_default();
+    let event_type = pattern(section.optional_text("type"));
+    let source = pattern(section.optional_text("source"));
     let scale = section.optional_fraction("scale");
     if scale == Some(0.0) {
         section.fault("scale", "must not be 0, which makes every reading the same");

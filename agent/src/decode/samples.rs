@@ -131,7 +131,7 @@ impl SampleDecoder {
         arrived_at: TimestampMicros,
     ) -> Result<Reading, Undecodable> {
         check_value(&sample.value)?;
-        let time = time::keepable(sample.time.unwrap_or(arrived_at), arrived_at)?;
+        let time = time::measured(sample.time.unwrap_or(arrived_at))?;
         let series = self.series(part, sample.name, sample.unit);
         let series = series.map_err(|error| Undecodable::new(Reason::InvalidSeries, error.to_string()))?;
         Ok(Reading { series, time, value: sample.value })
@@ -187,6 +187,15 @@ mod tests {
         assert_eq!((reading.series.source.as_str(), reading.time), ("gw1/scale", NOW));
         assert_eq!(reading.series.labels.get("unit").map(String::as_str), Some("kg"));
         assert!(decoded.dead_letters.is_empty());
+    }
+
+    #[test]
+    fn what_was_read_before_the_clock_was_set_and_is_committed_after_keeps_its_stamp() {
+        let stamp = TimestampMicros(-(1 << 62) + (1 << 47) + 5);
+        assert!(crate::clock::is_stamp(stamp));
+        let sample = Sample { time: Some(stamp), ..Sample::new("weight", Value::Number(1.0)) };
+        let decoded = decoder().decode("serial scale", vec![sample], Vec::new(), NOW);
+        assert_eq!(decoded.readings.first().map(|reading| reading.time), Some(stamp));
     }
 
     #[test]

@@ -28,12 +28,18 @@ pub(super) fn storable(time: TimestampMicros) -> Result<TimestampMicros, Undecod
     if time.is_storable() { Ok(time) } else { Err(out_of_range()) }
 }
 
-/// Checks that a moment may enter the store: a device's own, or one counted from its arrival before the clock is set.
+/// Checks that a moment may enter the store, or is one of this agent's own from before the clock is set. Devices' own
+/// times are checked where they are read.
+pub(super) fn measured(time: TimestampMicros) -> Result<TimestampMicros, Undecodable> {
+    if clock::is_stamp(time) { Ok(time) } else { storable(time) }
+}
+
+/// Checks a moment that may be a device's own, or counted from the arrival of its message.
 pub(super) fn keepable(
     time: TimestampMicros,
     arrived_at: TimestampMicros,
 ) -> Result<TimestampMicros, Undecodable> {
-    if clock::is_stamp(time) && clock::is_stamp(arrived_at) { Ok(time) } else { storable(time) }
+    if clock::is_stamp(arrived_at) { measured(time) } else { storable(time) }
 }
 
 /// None is beyond any clock.

@@ -16,13 +16,15 @@ pub struct Withheld {
     pub rate_limit: u64,
     /// Of a series beyond the most.
     pub series_limit: u64,
+    /// Not credible, and more than are kept as dead letters.
+    pub out_of_range: u64,
 }
 
 impl Withheld {
     /// Returns the sum, which is what the books count as rejected.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.unchanged + self.too_soon + self.rate_limit + self.series_limit
+        self.unchanged + self.too_soon + self.rate_limit + self.series_limit + self.out_of_range
     }
 
     /// Adds another's counts.
@@ -31,6 +33,7 @@ impl Withheld {
         self.too_soon += other.too_soon;
         self.rate_limit += other.rate_limit;
         self.series_limit += other.series_limit;
+        self.out_of_range += other.out_of_range;
     }
 }
 
@@ -41,6 +44,7 @@ pub struct WithheldCounts {
     too_soon: AtomicU64,
     rate_limit: AtomicU64,
     series_limit: AtomicU64,
+    out_of_range: AtomicU64,
 }
 
 impl WithheldCounts {
@@ -52,6 +56,7 @@ impl WithheldCounts {
             too_soon: self.too_soon.load(Ordering::Relaxed),
             rate_limit: self.rate_limit.load(Ordering::Relaxed),
             series_limit: self.series_limit.load(Ordering::Relaxed),
+            out_of_range: self.out_of_range.load(Ordering::Relaxed),
         }
     }
 
@@ -60,5 +65,6 @@ impl WithheldCounts {
         self.too_soon.fetch_add(withheld.too_soon, Ordering::Relaxed);
         self.rate_limit.fetch_add(withheld.rate_limit, Ordering::Relaxed);
         self.series_limit.fetch_add(withheld.series_limit, Ordering::Relaxed);
+        self.out_of_range.fetch_add(withheld.out_of_range, Ordering::Relaxed);
     }
 }

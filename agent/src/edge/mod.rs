@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! readings ─▶ limit on series ─▶ scale, unit ─▶ range ─▶ report by exception ─▶ limit on rate ─▶ kept
-//!                   │ rejected                    │ dead letter    │ rejected        │ rejected
+//!                   │ rejected                    │ dead letter,   │ rejected        │ rejected
+//!                                                   rejected if many
 //! ```
 //!
 //! One for the whole agent, on the committer's thread, so that a device keeps its history whichever way it comes. What
@@ -20,11 +21,12 @@ use std::time::Instant;
 
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 
+use crate::allowance::Allowance;
 use crate::config::{LimitSettings, SeriesSettings};
 use crate::delivery::DeadLetter;
 pub use counts::{Withheld, WithheldCounts};
 use exception::LastReport;
-use rate::Allowance;
+use rate::RateAllowance;
 use rules::Rule;
 
 /// More series than this, where there is no limit, make the memory of last reports start over: then each is reported
@@ -50,13 +52,15 @@ struct SeriesState {
     /// The series under the rule's unit.
     reported: Arc<Series>,
     memory: Memory,
+    /// For readings that are not credible: a broken sensor must not push out the dead letters of others.
+    letters: Allowance,
 }
 
 /// What changes with a series' readings.
 #[derive(Debug, Clone, Copy)]
 struct Memory {
     last: Option<LastReport>,
-    allowance: Allowance,
+    rate: RateAllowance,
 }
 
 /// What became of one delivery's readings.
@@ -116,10 +120,7 @@ impl Edge {
     pub fn settle(&mut self, withheld: &Withheld) {
         self.before.clear();
         self.counts.add(withheld);
-        if self.max_series.is_none() && self.states.len() > MAX_REMEMBERED {
-            self.known.clear();
-            self.states.clear();
-        }
+        self.bound_memory();
     }
 
     /// Forgets everything screened since the last call of [`Self::settle`]: it comes again.
@@ -128,6 +129,14 @@ impl Edge {
             if let Some(state) = self.states.get_mut(place) {
                 state.memory = memory;
             }
+        }
+        self.bound_memory();
+    }
+
+    fn bound_memory(&mut self) {
+        if self.max_series.is_none() && self.states.len() > MAX_REMEMBERED {
+            self.known.clear();
+            self.states.clear();
         }
     }
 
@@ -138,9 +147,14 @@ impl Edge {
         let state = &mut self.states[place];
         let Some(rule) = state.rule.and_then(|rule| self.rules.get(rule)) else { return Fate::Kept(reading) };
         if let Value::Number(number) = &mut reading.value {
-            *number = rule.scaled(*number);
+            let measured = *number;
+            *number = rule.scaled(measured);
             if let Err(detail) = rule.check_range(*number) {
-                return Fate::NotCredible(not_credible(&reading, detail, arrived_at));
+                *number = measured;
+                return match state.letters.take(now) {
+                    true => Fate::NotCredible(not_credible(&reading, detail, arrived_at)),
+                    false => Fate::Withheld(|withheld| withheld.out_of_range += 1),
+                };
             }
         }
         reading.series = Arc::clone(&state.reported);
@@ -152,7 +166,7 @@ impl Edge {
         }
         self.before.push((place, state.memory));
         if let Some(rate) = settings.max_rate
-            && !state.memory.allowance.take(rate, now)
+            && !state.memory.rate.take(rate, reading.time)
         {
             return Fate::Withheld(|withheld| withheld.rate_limit += 1);
         }
@@ -170,8 +184,8 @@ impl Edge {
         }
         let rule = self.rules.iter().position(|rule| rule.matches(series));
         let reported = rule.map_or_else(|| Arc::clone(series), |rule| self.rules[rule].reported(series));
-        let memory = Memory { last: None, allowance: Allowance::full(now) };
-        self.states.push(SeriesState { rule, reported, memory });
+        let memory = Memory { last: None, rate: RateAllowance::full() };
+        self.states.push(SeriesState { rule, reported, memory, letters: Allowance::new(now) });
         self.known.insert(Arc::clone(series), self.states.len() - 1);
         Some(self.states.len() - 1)
     }

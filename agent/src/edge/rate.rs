@@ -1,24 +1,28 @@
 //! A bound on the readings per second of one series: a token bucket with room for one second.
 
-use std::time::Instant;
+use penstock_shared::reading::TimestampMicros;
 
 /// What a series may still send.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Allowance {
+pub(super) struct RateAllowance {
     /// Readings; none until the first one shows how large the bucket is.
     left: Option<f64>,
-    at: Instant,
+    at: TimestampMicros,
 }
 
-impl Allowance {
-    pub(super) const fn full(now: Instant) -> Self {
-        Self { left: None, at: now }
+impl RateAllowance {
+    pub(super) const fn full() -> Self {
+        Self { left: None, at: TimestampMicros(i64::MIN) }
     }
 
-    /// Takes one reading of at most `rate` per second; false when there is none left.
-    pub(super) fn take(&mut self, rate: u64, now: Instant) -> bool {
+    /// Takes a reading of this time, of at most `rate` per second; false when there is none left. It is the reading's own
+    /// time: a disk that stalls makes no device too fast. What is late is taken.
+    pub(super) fn take(&mut self, rate: u64, now: TimestampMicros) -> bool {
+        if now < self.at {
+            return true;
+        }
         let rate = rate as f64;
-        let refill = now.saturating_duration_since(self.at).as_secs_f64() * rate;
+        let refill = now.0.saturating_sub(self.at.0) as f64 / 1e6 * rate;
         let left = self.left.map_or(rate, |left| (left + refill).min(rate));
         self.at = now;
         let is_enough = left >= 1.0;

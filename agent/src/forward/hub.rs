@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use penstock_shared::answer::{BatchesAnswer, FRAMES_CONTENT_TYPE, FrameAnswer};
 use penstock_shared::report::AgentReport;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
 use super::ForwardError;
@@ -67,6 +68,26 @@ impl Hub {
         let request = self.client.post(&self.report_url).json(report);
         let response = self.authorized(request).send().await.map_err(|error| chain(&error))?;
         if response.status().is_success() { Ok(()) } else { Err(format!("status {}", response.status())) }
+    }
+
+    /// Asks the hub whether it would take this agent's batches, sending none; returns by how many seconds its clock is
+    /// ahead of this machine's.
+    pub(crate) async fn probe(&self) -> Result<i64, String> {
+        let request = self.client.post(&self.batches_url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE);
+        let response = self.authorized(request).send().await.map_err(|error| chain(&error))?;
+        let status = response.status();
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        let ahead = date.map_or(0, |date| date.timestamp() - Utc::now().timestamp());
+        match (status, body(response).await?) {
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, body) => {
+                let message = hub_message(&body).unwrap_or_default();
+                Err(format!("refuses this agent's token (status {}): {message}", status.as_u16()))
+            }
+            // A body without a frame is what a hub complains of when all else is well.
+            (StatusCode::BAD_REQUEST, body) if hub_message(&body).is_some() => Ok(ahead),
+            (_, body) => Err(format!("is no hub: {}", strange(status, &body))),
+        }
     }
 
     fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {

@@ -80,10 +80,12 @@ impl Forwarder {
                 }
                 Packed::TooLarge(commits) => self.act_on(Outcome::TooLarge, &commits).await,
                 Packed::Held => {
-                    self.buffer
-                        .set_link_fault(Some("clock is not set: readings wait until it is".to_owned()));
-                    if !self.until_changed(Some(Instant::now() + CLOCK_PAUSE), &mut shutdown).await {
-                        return;
+                    let fault = format!("clock is not set ({}): readings wait", self.clock.waits_for());
+                    self.buffer.set_link_fault(Some(fault));
+                    // Not for more readings, which would wait too. Both branches are cancel-safe: a timer and a watch.
+                    tokio::select! {
+                        () = tokio::time::sleep(CLOCK_PAUSE) => {}
+                        () = stopped(&mut shutdown) => return,
                     }
                 }
                 Packed::Nothing => {

@@ -45,7 +45,7 @@ fn discreet(settings: &Settings) -> Settings {
     let mut settings = settings.clone();
     for client in &mut settings.mqtt_clients {
         client.client_id = Some(format!("penstock-sample-{:08x}", rand::random::<u32>()));
-        client.keep_session = false;
+        client.leaves_traces = false;
         client.qos = 0;
         for topic in &mut client.topics {
             *topic = unshared(topic).to_owned();
@@ -69,6 +69,7 @@ async fn hear(settings: Settings, duration: Duration) -> Tally {
     let listener = start_listener(&settings, CommitHandle::over(listener_queue), &mut tally).await;
     let mut unacknowledged = Vec::new();
     let end = tokio::time::Instant::now() + duration;
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let heard = async {
             // Both branches are cancel-safe, and the timeout drops nothing that was received.
@@ -78,7 +79,14 @@ async fn hear(settings: Settings, duration: Duration) -> Tally {
                 else => std::future::pending().await,
             }
         };
-        let Ok((delivery, is_from_listener)) = timeout_at(end, heard).await else { break };
+        // All branches are cancel-safe; an interrupt ends what the sources have started.
+        let (delivery, is_from_listener) = tokio::select! {
+            heard = timeout_at(end, heard) => match heard {
+                Ok(heard) => heard,
+                Err(_) => break,
+            },
+            _ = &mut interrupted => break,
+        };
         let Delivery { readings, dead_letters, done } = delivery;
         let screened = edge.screen(readings, Instant::now(), TimestampMicros::now());
         edge.settle(&screened.withheld);

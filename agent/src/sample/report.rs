@@ -102,14 +102,14 @@ fn write_dead_letters(text: &mut String, tally: &Tally) -> std::fmt::Result {
 }
 
 fn write_withheld(text: &mut String, withheld: &Withheld) -> std::fmt::Result {
-    let Withheld { unchanged, too_soon, rate_limit, series_limit } = withheld;
+    let Withheld { unchanged, too_soon, rate_limit, series_limit, out_of_range } = withheld;
     if withheld.total() == 0 {
         return Ok(());
     }
     writeln!(
         text,
         "  {} readings would not be kept: {unchanged} unchanged, {too_soon} too soon, {rate_limit} above a rate, \
-         {series_limit} of series beyond the limit",
+         {series_limit} of series beyond the limit, {out_of_range} out of range",
         withheld.total()
     )
 }

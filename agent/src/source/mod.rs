@@ -12,7 +12,6 @@
 //!
 //! This module must not know how commits are stored.
 
-mod allowance;
 pub mod command;
 pub mod device;
 mod intake;
@@ -26,4 +25,5 @@ mod task;
 
 pub use intake::{Intake, IntakeCounters};
 pub use outlet::Outlet;
+pub(crate) use port::port_state;
 pub use task::SourceTask;

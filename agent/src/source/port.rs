@@ -5,6 +5,7 @@ mod find;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
 use tokio_serial::{ErrorKind, SerialPortBuilderExt, SerialStream};
 
 use crate::config::serial::{Device, FlowControl, Parity, PortSettings};
@@ -61,6 +62,21 @@ fn open_now(settings: &PortSettings, root: &Path) -> Result<(SerialStream, PathB
     match builder.open_native_async() {
         Ok(port) => Ok((port, path)),
         Err(source) => Err(explain(path, source)),
+    }
+}
+
+/// Returns where the port is, if it is there and may be used; it is not opened, as that resets some instruments.
+///
+/// # Errors
+/// With why it cannot be used.
+pub(crate) fn port_state(settings: &PortSettings, root: &Path) -> Result<PathBuf, String> {
+    let path = find(&settings.device, root).ok_or_else(|| no_adapter(&settings.device).to_string())?;
+    if !path.exists() {
+        return Err(PortError::Absent(path).to_string());
+    }
+    match rustix::fs::access(&path, Access::READ_OK | Access::WRITE_OK) {
+        Ok(()) => Ok(path),
+        Err(_) => Err(PortError::Denied(path).to_string()),
     }
 }
 

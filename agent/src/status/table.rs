@@ -69,12 +69,13 @@ pub(super) fn render(status: &Status, now: TimestampMicros) -> String {
 }
 
 fn withheld(status: &Status) -> impl Iterator<Item = (&'static str, u64)> {
-    let Withheld { unchanged, too_soon, rate_limit, series_limit } = status.withheld;
+    let Withheld { unchanged, too_soon, rate_limit, series_limit, out_of_range } = status.withheld;
     let reasons = [
         ("unchanged", unchanged),
         ("too soon after the last", too_soon),
         ("above the series' rate", rate_limit),
         ("of series beyond the limit", series_limit),
+        ("out of range, beyond those kept as dead letters", out_of_range),
     ];
     reasons.into_iter().filter(|(_, count)| *count > 0)
 }

@@ -101,8 +101,24 @@ async fn run_once(
 ) -> End {
     let mut program = match Program::start(&settings.run) {
         Ok(program) => program,
-        Err(error) => return End::Failed(format!("{}: {error}", settings.run.join(" "))),
+        // Arguments may hold a password.
+        Err(error) => {
+            let name = settings.run.first().map(String::as_str).unwrap_or_default();
+            return End::Failed(format!("{name}: {error}"));
+        }
     };
+    let end = read_lines(settings, &mut program, reader, stopping).await;
+    program.end().await;
+    reader.forget();
+    end
+}
+
+async fn read_lines(
+    settings: &CommandSettings,
+    program: &mut Program,
+    reader: &mut LineReader,
+    stopping: &mut watch::Receiver<bool>,
+) -> End {
     let deadline = settings.interval.map(|_| tokio::time::Instant::now() + settings.timeout);
     loop {
         let late = async {
@@ -117,33 +133,18 @@ async fn run_once(
             () = late => Event::Late,
             _ = stopping.wait_for(|stop| *stop) => Event::Stop,
         };
-        let heard = match event {
-            Event::Heard(heard) => heard,
-            Event::Late => {
-                program.end().await;
-                return End::Failed(format!("ended after its {} s", settings.timeout.as_secs()));
-            }
-            Event::Stop => {
-                program.end().await;
-                return End::Stopped;
-            }
-        };
-        let committed = match heard {
-            Ok(Some(bytes)) => reader.take(&bytes).await,
-            Ok(None) => {
-                let committed = reader.end().await;
-                if committed.is_ok() {
-                    return program.finish().await;
-                }
-                committed
-            }
-            Err(error) => {
-                program.end().await;
-                return End::Failed(error.to_string());
-            }
+        let committed = match event {
+            Event::Heard(Ok(Some(bytes))) => reader.take(&bytes).await,
+            Event::Heard(Ok(None)) => match program.finish().await {
+                // What a program that failed began to print last is no line.
+                End::Finished => return reader.end().await.map_or(End::Stopped, |()| End::Finished),
+                failed => return failed,
+            },
+            Event::Heard(Err(error)) => return End::Failed(error.to_string()),
+            Event::Late => return End::Failed(format!("ended after its {} s", settings.timeout.as_secs())),
+            Event::Stop => return End::Stopped,
         };
         if committed == Err(NotCommitted::Stopping) {
-            program.end().await;
             return End::Stopped;
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::counters::CommandCounters;
+use crate::allowance::Allowance;
 use crate::config::CommandSettings;
 use crate::config::serial::{Framing, FramingSettings};
 use crate::decode::Unreadable;
@@ -11,7 +12,6 @@ use crate::decode::frame::{Cut, Framer};
 use crate::decode::record::RecordParser;
 use crate::delivery::NotCommitted;
 use crate::source::Outlet;
-use crate::source::allowance::Allowance;
 
 /// A longer line is garbage.
 const MAX_LINE_BYTES: usize = 16 * 1024;
@@ -67,6 +67,14 @@ impl LineReader {
             return Ok(());
         }
         self.outlet.commit(samples, unreadable).await
+    }
+
+    /// Forgets a line that was begun: it is not the beginning of what the next run prints.
+    pub(super) fn forget(&mut self) {
+        if std::mem::take(&mut self.is_mid_line) {
+            self.counters.count_line(true);
+        }
+        self.framer.end(&mut Vec::new());
     }
 
     /// Takes the last line also where nothing ends it.

@@ -104,6 +104,36 @@ async fn at_an_interval_a_program_that_hangs_is_ended_with_all_its_children() {
 }
 
 #[tokio::test]
+async fn a_line_that_a_run_began_is_not_the_beginning_of_the_next_runs() {
+    let once = tempfile::tempdir().expect("a directory");
+    let marker = once.path().join("ran");
+    let script = format!(
+        "if [ -e {0} ]; then echo 'temp=3'; else touch {0}; printf 'temp=12'; sleep 60; fi",
+        marker.display()
+    );
+    let mut world = World::start(&script, |settings| {
+        settings.interval = Some(Duration::from_secs(2));
+        settings.timeout = Duration::from_secs(1);
+    });
+    assert_eq!(world.readings(1).await, [number("temp", 3.0)]);
+    world.source.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn what_a_program_began_to_print_before_it_failed_is_no_line() {
+    let mut world = World::start("echo temp=1; printf temp=12; exit 1", |_| ());
+    assert_eq!(world.readings(2).await, [number("temp", 1.0), number("temp", 1.0)]);
+    world.source.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_child_that_keeps_the_output_open_does_not_hold_up_the_next_run() {
+    let mut world = World::start("sleep 60 & echo temp=1", |_| ());
+    assert_eq!(world.readings(2).await.len(), 2);
+    world.source.stop(SOON).await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_a_dead_letter_and_a_failure_is_counted() {
     let mut world = World::start("echo nonsense; echo temp=1; echo broken >&2; exit 3", |_| ());
     let delivery = world.deliveries.recv().await.expect("a delivery");

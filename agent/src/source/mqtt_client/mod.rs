@@ -17,6 +17,7 @@
 
 mod link;
 mod private_socket;
+mod probe;
 mod tunnel;
 mod v3;
 mod v5;
@@ -29,6 +30,7 @@ use penstock_shared::id::AgentId;
 use crate::config::{ClientSettings, MqttVersion};
 use crate::source::{Intake, SourceTask};
 use link::{ConnectionEnd, Link};
+pub use probe::probe;
 use tunnel::Tunnel;
 
 const BACKOFF_BASE: Duration = Duration::from_secs(1);

@@ -76,7 +76,7 @@ fn options(link: &Link, tunnel: Option<&Tunnel>) -> MqttOptions {
     }
     let max_packet = usize::try_from(settings.max_packet_bytes).unwrap_or(usize::MAX).max(MIN_PACKET_LIMIT);
     options
-        .set_clean_session(!settings.keep_session)
+        .set_clean_session(!settings.leaves_traces)
         .set_manual_acks(true)
         .set_keep_alive(settings.keep_alive);
     options.set_max_packet_size(max_packet, MAX_OUTGOING_PACKET);

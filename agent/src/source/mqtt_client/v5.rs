@@ -73,10 +73,13 @@ fn options(link: &Link, tunnel: Option<&Tunnel>) -> MqttOptions {
         options.set_transport(Transport::Unix);
     }
     let mut properties = ConnectProperties::new();
-    properties.session_expiry_interval = Some(if settings.keep_session { SESSION_EXPIRY_NEVER } else { 0 });
+    properties.session_expiry_interval = Some(if settings.leaves_traces { SESSION_EXPIRY_NEVER } else { 0 });
     properties.receive_maximum = Some(settings.max_inflight);
     properties.max_packet_size = Some(settings.max_packet_bytes);
-    options.set_clean_start(!settings.keep_session).set_manual_acks(true).set_keep_alive(settings.keep_alive);
+    options
+        .set_clean_start(!settings.leaves_traces)
+        .set_manual_acks(true)
+        .set_keep_alive(settings.keep_alive);
     options.set_connect_properties(properties).set_outgoing_inflight_upper_limit(NO_PUBLISHES);
     if let Some((username, password)) = &settings.credentials {
         options.set_credentials(username.clone(), password.clone());

@@ -7,6 +7,7 @@ use penstock_shared::reading::TimestampMicros;
 
 use super::ahead::{before, byte_time};
 use super::counters::SerialCounters;
+use crate::allowance::Allowance;
 use crate::clock::Clock;
 use crate::config::SerialSettings;
 use crate::decode::frame::{Cut, Framer};
@@ -14,7 +15,6 @@ use crate::decode::record::RecordParser;
 use crate::decode::{Sample, Unreadable};
 use crate::delivery::NotCommitted;
 use crate::source::Outlet;
-use crate::source::allowance::Allowance;
 
 /// A line with faults says so this often at most.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! How many dead letters a source may write: a broken one would fill their room and push out those of others.
+//! How many dead letters a source, or a series, may write: a broken one would fill their room and push out those of others.
 
 use std::time::{Duration, Instant};
 
@@ -9,18 +9,18 @@ const REFILL: Duration = Duration::from_secs(1);
 
 /// A bucket of allowances.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     left: u32,
     refilled: Instant,
 }
 
 impl Allowance {
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(crate) const fn new(now: Instant) -> Self {
         Self { left: BURST, refilled: now }
     }
 
     /// Takes one, where there is one.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
         let earned = now.saturating_duration_since(self.refilled).as_secs() / REFILL.as_secs();
         if earned > 0 {
             self.left = self.left.saturating_add(u32::try_from(earned).unwrap_or(BURST)).min(BURST);

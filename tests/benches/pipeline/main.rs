@@ -1,7 +1,7 @@
 //! What the pipeline does in a second, each figure beside a yardstick taken in the same run.
 //!
 //! `cargo bench -p penstock-tests --bench pipeline` runs every section; names after `--` choose some:
-//! `hub`, `agent`, `latency`, `gateways`, `bytes`, `memory`. The programs must have been built for release:
+//! `hub`, `agent`, `latency`, `gateways`, `bytes`, `memory`, `sources`. The programs must have been built for release:
 //! `cargo build --release -p penstock-agent -p penstock-hub`.
 
 mod agent;
@@ -12,6 +12,7 @@ mod hub;
 mod latency;
 mod memory;
 mod sink;
+mod sources;
 mod table;
 
 use table::Table;
@@ -27,6 +28,9 @@ async fn main() {
     }
     if wanted("agent") {
         agent::measure(&mut table).await;
+    }
+    if wanted("sources") {
+        sources::measure(&mut table).await;
     }
     if wanted("memory") {
         memory::measure(&mut table).await;

@@ -1,6 +1,8 @@
 //! A hub that only says yes: what an agent is measured against when the hub shall not take the machine's cores.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use penstock_shared::answer::{BatchesAnswer, FrameAnswer};
 use penstock_shared::frame::read_header;
@@ -14,6 +16,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// A running sink; ends when dropped.
 pub(crate) struct Sink {
     address: SocketAddr,
+    readings: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -21,16 +24,23 @@ impl Sink {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback has free ports");
         let address = listener.local_addr().expect("a bound socket has an address");
+        let readings = Arc::<AtomicU64>::default();
+        let count = Arc::clone(&readings);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream));
+                tokio::spawn(serve(stream, Arc::clone(&count)));
             }
         });
-        Self { address, task }
+        Self { address, readings, task }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Returns how many readings came so far.
+    pub(crate) fn readings(&self) -> u64 {
+        self.readings.load(Ordering::Relaxed)
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -45,11 +55,11 @@ impl Drop for Sink {
 }
 
 /// Answers requests until the connection ends; what is no request of frames is answered 204.
-async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
+async fn serve(mut stream: TcpStream, readings: Arc<AtomicU64>) -> std::io::Result<()> {
     let mut bytes = Vec::with_capacity(READ_BYTES);
     loop {
         while let Some((head, length)) = whole_request(&bytes) {
-            let answer = answer(&bytes[head..head + length]);
+            let answer = answer(&bytes[head..head + length], &readings);
             let response = match answer {
                 Some(json) => format!(
                     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{json}",
@@ -75,11 +85,12 @@ fn whole_request(bytes: &[u8]) -> Option<(usize, usize)> {
     (bytes.len() >= head + length).then_some((head, length))
 }
 
-fn answer(mut body: &[u8]) -> Option<String> {
+fn answer(mut body: &[u8], readings: &AtomicU64) -> Option<String> {
     let mut answers = Vec::new();
     while let Some((length, rest)) = body.split_first_chunk::<4>() {
         let (frame, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
         let header = read_header(frame).ok()?;
+        readings.fetch_add(header.readings.into(), Ordering::Relaxed);
         answers.push(FrameAnswer::Have { have_through: header.last });
         body = rest;
     }

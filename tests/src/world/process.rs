@@ -13,6 +13,8 @@ use crate::eventually::eventually;
 
 /// How long a process may take to end after SIGTERM.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
+/// In which `/proc` counts processor time: Linux shows 100 a second on every machine (`USER_HZ`).
+const TICK: Duration = Duration::from_millis(10);
 /// How many of the last lines of a process's log a failing test shows.
 const LOG_LINES_SHOWN: usize = 40;
 
@@ -164,6 +166,20 @@ impl Process {
     #[must_use]
     pub fn peak_resident_bytes(&self) -> u64 {
         self.proc_status_kilobytes("VmHWM:") * 1024
+    }
+
+    /// Returns the processor time that the process took so far, of all its threads, from `/proc`.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
+        // Behind the program's name, which may have blanks, utime and stime are the 12th and 13th (proc(5)).
+        let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let ticks =
+            behind_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
+        TICK * u32::try_from(ticks.sum::<u64>()).unwrap_or(u32::MAX)
     }
 
     fn proc_status_kilobytes(&self, field: &str) -> u64 {

@@ -20,6 +20,11 @@ const TOPIC_END: &str = "/influx";
 const TELEGRAF: &str = "telegraf/";
 const SOURCE_TAGS: [&str; 2] = ["source", "host"];
 
+/// Tells whether a topic may carry lines.
+pub(super) fn may_claim(topic: &str) -> bool {
+    topic.ends_with(TOPIC_END) || topic.starts_with(TELEGRAF)
+}
+
 pub(super) fn read(heard: &Heard<'_>, precision: TimeUnit) -> Option<Findings> {
     let source = heard.topic.strip_suffix(TOPIC_END).filter(|source| !source.is_empty());
     let source = source.or_else(|| heard.topic.starts_with(TELEGRAF).then_some(heard.topic))?;

@@ -55,12 +55,30 @@ impl Dialects {
     /// Topics that say by themselves whose they are come first, so that a discovery that arrives later does not
     /// rename a series.
     pub(super) fn read(&mut self, heard: &Heard<'_>) -> Option<Findings> {
+        if !self.may_claim(heard) {
+            return None;
+        }
+        self.claimed(heard)
+    }
+
+    fn claimed(&mut self, heard: &Heard<'_>) -> Option<Findings> {
         None.or_else(|| self.sparkplug.as_mut()?.read(heard))
             .or_else(|| self.tasmota.then(|| tasmota::read(heard))?)
             .or_else(|| self.shelly.then(|| shelly::read(heard))?)
             .or_else(|| self.home_assistant.as_mut()?.read(heard))
             .or_else(|| influx_line::read(heard, self.influx_line?))
             .or_else(|| self.senml.then(|| senml::read(heard))?)
+    }
+
+    /// Tells whether a dialect may know the message: most are nobody's, and must not pay for being asked by all.
+    fn may_claim(&self, heard: &Heard<'_>) -> bool {
+        let topic = heard.topic;
+        sparkplug::may_claim(topic)
+            || tasmota::may_claim(topic)
+            || shelly::may_claim(topic)
+            || influx_line::may_claim(topic)
+            || senml::may_claim(heard)
+            || self.home_assistant.as_ref().is_some_and(|known| known.may_claim(topic))
     }
 
     /// Tells whether a topic is wanted although the broker kept it from before: it describes, it does not measure.

@@ -36,6 +36,11 @@ const NO_MEASUREMENTS: [&str; 12] = [
 ];
 const PHASES: [(&str, &str); 5] = [("a_", "a"), ("b_", "b"), ("c_", "c"), ("n_", "n"), ("total_", "total")];
 
+/// Tells whether a topic may be Shelly's.
+pub(super) fn may_claim(topic: &str) -> bool {
+    topic.ends_with(TOPIC_END)
+}
+
 pub(super) fn read(heard: &Heard<'_>) -> Option<Findings> {
     let device = heard.topic.strip_suffix(TOPIC_END).filter(|device| !device.is_empty())?;
     let message = match heard.object()? {

@@ -49,6 +49,11 @@ pub(super) fn read(heard: &Heard<'_>) -> Option<Findings> {
     Some(walk.findings)
 }
 
+/// Tells whether a topic may be Tasmota's.
+pub(super) fn may_claim(topic: &str) -> bool {
+    device_and_kind(topic).is_some()
+}
+
 fn device_and_kind(topic: &str) -> Option<(&str, &str)> {
     let (path, kind) = topic.rsplit_once('/')?;
     let device = path.strip_prefix("tele/").or_else(|| path.strip_suffix("/tele"))?;

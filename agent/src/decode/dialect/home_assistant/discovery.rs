@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json};
 use super::entity::{Entity, Switching};
 use super::template::Template;
 
-const PREFIX: &str = "homeassistant/";
+/// What every announcement's topic begins with.
+pub(super) const PREFIX: &str = "homeassistant/";
 /// Longer topics are not remembered.
 const MAX_TOPIC_BYTES: usize = 512;
 /// Components in the announcement of a whole device that are looked at.

@@ -50,6 +50,13 @@ pub(super) struct HomeAssistant {
 }
 
 impl HomeAssistant {
+    /// Tells whether a topic may be an announcement or its state, or Zigbee2MQTT's.
+    pub(super) fn may_claim(&self, topic: &str) -> bool {
+        topic.starts_with(discovery::PREFIX)
+            || topic.starts_with(zigbee2mqtt::BASE)
+            || self.by_state_topic.contains_key(topic)
+    }
+
     pub(super) fn read(&mut self, heard: &Heard<'_>) -> Option<Findings> {
         if let Some(topic) = ConfigTopic::parse(heard.topic) {
             let learned = self.learn(heard, &topic);

@@ -8,7 +8,8 @@ use super::{device_time, read_members};
 use crate::decode::dialect::findings::Findings;
 use crate::decode::dialect::heard::Heard;
 
-const BASE: &str = "zigbee2mqtt/";
+/// What every topic begins with.
+pub(super) const BASE: &str = "zigbee2mqtt/";
 
 pub(super) fn read(heard: &Heard<'_>) -> Option<Findings> {
     let device = heard.topic.strip_prefix(BASE)?;

@@ -15,6 +15,11 @@ use super::findings::Findings;
 use super::heard::Heard;
 use record::Resolver;
 
+/// Tells whether a payload may be a pack.
+pub(super) fn may_claim(heard: &Heard<'_>) -> bool {
+    heard.first_byte().is_some_and(|byte| byte == b'[' || cbor::begins_array(byte))
+}
+
 pub(super) fn read(heard: &Heard<'_>) -> Option<Findings> {
     match heard.first_byte()? {
         b'[' => json::read(heard),

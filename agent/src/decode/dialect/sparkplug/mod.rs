@@ -41,6 +41,11 @@ pub struct SparkplugCounts {
     pub rebirths_wanted: u64,
 }
 
+/// Tells whether a topic may be Sparkplug's.
+pub(super) fn may_claim(topic: &str) -> bool {
+    topic.starts_with(topic::NAMESPACE)
+}
+
 /// All nodes that one source hears.
 #[derive(Debug, Default)]
 pub(super) struct Sparkplug {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-const NAMESPACE: &str = "spBv1.0/";
+/// What every topic begins with.
+pub(super) const NAMESPACE: &str = "spBv1.0/";
 
 /// What a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

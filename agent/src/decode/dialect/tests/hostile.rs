@@ -6,6 +6,7 @@ use penstock_shared::reading::Value;
 use proptest::prelude::*;
 
 use super::*;
+use crate::decode::dialect::{Dialects, Heard};
 
 const TOPICS: [&str; 13] = [
     "tele/x/SENSOR",
@@ -171,8 +172,29 @@ fn one_long_name_of_many_values_does_not_fill_the_memory() {
     }
 }
 
+/// All dialects, with an entity at `known/state`.
+fn all() -> Dialects {
+    let mut dialects = Dialects::new(&DecodeSettings::default());
+    let config = br#"{"stat_t":"known/state","dev":{"name":"d"}}"#;
+    let heard = Heard { topic: "homeassistant/sensor/known/config", payload: config, arrived_at: NOW };
+    dialects.read(&heard).expect("an announcement");
+    dialects
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn what_no_dialect_may_claim_none_does(
+        topic in r#"(tele|stat|known|homeassistant|zigbee2mqtt|telegraf|spBv1\.0|x)?(/(tele|g|NDATA|n|state|status|sensor|config|events|influx|SENSOR|LWT|rpc)){0,4}"#,
+        payload in proptest::sample::select(vec![&b"1"[..], b"{\"a\":1}", b" [{\"n\":\"a\",\"v\":1}]", b"\x81\xa2\x00\x61a\x02\x01", b"a b=1", b""]),
+    ) {
+        let mut dialects = all();
+        let heard = Heard { topic: &topic, payload, arrived_at: NOW };
+        if !dialects.may_claim(&heard) {
+            prop_assert!(dialects.claimed(&heard).is_none(), "{topic}");
+        }
+    }
 
     #[test]
     fn random_bytes_make_no_parser_panic(

@@ -14,7 +14,10 @@ const MESSAGES: u64 = 300;
 async fn readings_wait_for_the_clock_and_get_the_time_of_their_arrival() {
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     let synchronized = elsewhere.path().join("synchronized");
-    let mut world = World::with().agent(&format!("[clock]\nset_file = {synchronized:?}")).start().await;
+    let mut world = World::with()
+        .agent(&format!("[clock]\nset_file = {synchronized:?}\nwait_minutes = 5256000"))
+        .start()
+        .await;
 
     let mut spans = Vec::new();
     for round in 0..2 {

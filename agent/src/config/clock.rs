@@ -8,6 +8,6 @@ use crate::clock::ClockSettings;
 pub(super) fn read(section: &mut Section<'_>) -> ClockSettings {
     ClockSettings {
         set_file: section.optional_text("set_file").map(Into::into),
-        wait: Duration::from_secs(60 * section.number("wait_minutes", 60, 0..=10_080)),
+        wait: Duration::from_secs(60 * section.number("wait_minutes", 60, 0..=5_256_000)),
     }
 }

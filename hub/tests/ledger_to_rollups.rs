@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use mongodb::Client;
 use mongodb::bson::{DateTime, Document, doc};
+use mongodb::options::WriteConcern;
 use penstock_hub::config::Settings;
 use penstock_hub::ingest::{Ingest, IngestLimits, Pending};
 use penstock_hub::mongod::ManagedMongod;
@@ -75,6 +76,11 @@ impl World {
         let started = std::time::Instant::now();
         loop {
             let (waiting, _) = batches::waiting(&self.store).await.expect("reads the ledger");
+            // The list is read at majority, which may not have what was just seen in the ledger: a write at majority
+            // stands behind all that was there before.
+            let marker = self.store.collection("markers");
+            let written = marker.insert_one(doc! {}).write_concern(WriteConcern::majority()).await;
+            written.expect("writes a marker");
             let deferred = progress::deferred(&self.store, None).await.expect("reads the progress");
             if waiting == 0 && deferred.is_empty() {
                 return;

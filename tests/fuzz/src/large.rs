@@ -78,6 +78,11 @@ fn json_texts() -> Vec<String> {
     let mut texts: Vec<String> = lists.iter().map(|each| format!("[{}]", repeated(each))).collect();
     texts.extend(lists.iter().map(|each| format!("{{\"a\":[{}]}}", repeated(each))));
     texts.push(format!("{{{}}}", members(75_000)));
+    // As many as are taken, or nearly.
+    texts.push(format!("{{{}}}", members(31_000)));
+    texts.push(format!("[{}1]", "1,".repeat(85_000)));
+    texts.push(format!("{{\"a\":[{}1]}}", "{\"\":1},".repeat(9_000)));
+    texts.push(format!("[{{\"n\":\"a\",\"v\":1}}{}]", ",{\"n\":\"a\",\"v\":1}".repeat(6_500)));
     texts.push(format!("{{{}}}", repeated("\"a\":1,")));
     texts.push(format!("{{\"a\":\"{}\"}}", repeated("x")));
     texts.push(format!("{{\"{}\":1}}", repeated("\\u0001")));

@@ -8,7 +8,7 @@ use penstock_agent::decode::record::RecordParser;
 
 use crate::memory::bounded;
 use crate::messages::{gateway, settings};
-use crate::outcome::{NOW, check};
+use crate::outcome::{NOW, check_each};
 
 /// A longer frame is none: `max_frame_bytes` allows no more.
 const MOST_RECORD_BYTES: usize = 16 * 1024;
@@ -108,5 +108,5 @@ fn read(settings: &RecordSettings, record: &[u8]) {
     let mut decoder = SampleDecoder::new(&gateway(), true, "line");
     let decoded = bounded(|| decoder.decode("serial line", samples, unreadable, NOW));
     assert_eq!(decoded.readings.len() + decoded.dead_letters.len(), expected);
-    check(&decoded);
+    check_each(&decoded);
 }

@@ -22,25 +22,27 @@ const MOST: f64 = 1.05;
 
 /// Measures every dialect, and the default mapping with and without them.
 pub(super) fn measure(table: &mut Table) {
-    let yardstick = nanos(&SPEECHES[0], true).0;
-    for speech in SPEECHES.iter().chain([&SPARKPLUG]).skip(1) {
-        let (each, readings) = nanos(speech, true);
-        table.add(
-            &format!("decoding: {}", speech.name),
-            format!("{each:.0} ns a message, {:.0} a reading", each / readings),
-            format!("bare number {yardstick:.0} ns"),
-            (each / readings / yardstick, " × a reading"),
-            Goal::None,
-        );
-    }
+    let mut yardstick = f64::INFINITY;
     for speech in &SPEECHES[..PLAIN] {
         let (with, without) = in_turns(speech);
+        // Bare numbers come first, and nothing is faster.
+        yardstick = yardstick.min(with);
         table.add(
             &format!("decoding: {}, with all dialects on", speech.name),
             format!("{with:.0} ns a message"),
             format!("without dialects {without:.0} ns"),
             (with / without, " ×"),
             Goal::AtMost(MOST),
+        );
+    }
+    for speech in SPEECHES.iter().chain([&SPARKPLUG]).skip(1) {
+        let (each, readings) = nanos(speech);
+        table.add(
+            &format!("decoding: {}", speech.name),
+            format!("{each:.0} ns a message, {:.0} a reading", each / readings),
+            format!("bare number {yardstick:.0} ns"),
+            (each / readings / yardstick, " × a reading"),
+            Goal::None,
         );
     }
 }
@@ -53,8 +55,8 @@ fn in_turns(speech: &Speech) -> (f64, f64) {
 }
 
 /// Returns nanoseconds a message, and readings a message.
-fn nanos(speech: &Speech, dialects: bool) -> (f64, f64) {
-    let mut talk = Talk::new(speech, dialects);
+fn nanos(speech: &Speech) -> (f64, f64) {
+    let mut talk = Talk::new(speech, true);
     let nanos = (0..TURNS).map(|_| talk.turn()).fold(f64::INFINITY, f64::min);
     (nanos, talk.readings_each())
 }

@@ -43,6 +43,10 @@ impl Intake {
         }
     }
 
+    fn cheaper(self, other: Self) -> Self {
+        if other.micros_each() < self.micros_each() { other } else { self }
+    }
+
     fn per_second(&self) -> f64 {
         self.readings as f64 / self.took.as_secs_f64()
     }

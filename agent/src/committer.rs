@@ -151,10 +151,8 @@ impl Committer {
             self.buffer.count_rejected(group.rejected);
             return Ok(());
         }
-        let noted = self.clock.tick();
-        let has_stamps = group.readings.iter().any(|reading| clock::is_stamp(reading.time));
-        if let Err(error) = noted
-            && has_stamps
+        if let Err(error) = self.clock.tick()
+            && group.readings.iter().any(|reading| clock::is_stamp(reading.time))
         {
             return Err(NotCommitted::Disk(format!("which boot this is cannot be noted: {error}")));
         }

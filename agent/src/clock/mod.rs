@@ -116,10 +116,10 @@ impl Clock {
     /// Returns the present as a reading that arrives now carries it: wall time, or a stamp while the clock is not set.
     #[must_use]
     pub fn now(&self) -> TimestampMicros {
-        let now = self.source.now();
         if self.is_set.load(Ordering::Acquire) {
-            return now.wall;
+            return self.source.wall();
         }
+        let now = self.source.now();
         let mut state = self.state();
         self.look(&mut state, now);
         match state.boot {
@@ -133,7 +133,7 @@ impl Clock {
     /// Returns what the wall clock says, right or wrong.
     #[must_use]
     pub fn wall(&self) -> TimestampMicros {
-        self.source.now().wall
+        self.source.wall()
     }
 
     /// Returns the wall time of a stamp; none while that is not known yet. Any other time is returned as it is.

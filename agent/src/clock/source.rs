@@ -24,6 +24,7 @@ pub(super) struct Moment {
 pub(super) struct TimeSource {
     boot_id: BootId,
     now: Arc<dyn Fn() -> Moment + Send + Sync>,
+    wall: Arc<dyn Fn() -> TimestampMicros + Send + Sync>,
 }
 
 impl std::fmt::Debug for TimeSource {
@@ -37,12 +38,14 @@ impl TimeSource {
     pub(super) fn of_this_machine() -> Self {
         let text = std::fs::read_to_string(BOOT_ID_FILE);
         let boot_id = text.ok().and_then(|text| parse_boot_id(&text)).unwrap_or_default();
-        Self { boot_id, now: Arc::new(kernel_now) }
+        Self { boot_id, now: Arc::new(kernel_now), wall: Arc::new(TimestampMicros::now) }
     }
 
     #[cfg(test)]
     pub(super) fn of(boot_id: BootId, now: impl Fn() -> Moment + Send + Sync + 'static) -> Self {
-        Self { boot_id, now: Arc::new(now) }
+        let now = Arc::new(now);
+        let same = Arc::clone(&now);
+        Self { boot_id, now, wall: Arc::new(move || same().wall) }
     }
 
     pub(super) const fn boot_id(&self) -> &BootId {
@@ -51,6 +54,11 @@ impl TimeSource {
 
     pub(super) fn now(&self) -> Moment {
         (self.now)()
+    }
+
+    /// As [`Self::now`], the wall clock alone: every message asks for it.
+    pub(super) fn wall(&self) -> TimestampMicros {
+        (self.wall)()
     }
 }
 

@@ -48,7 +48,7 @@ pub use pointer::{InvalidPointer, JsonPointer};
 pub use serial::SerialSettings;
 pub use series::{ExceptionSettings, LimitSettings, SeriesSettings};
 pub use template::{Captures, InvalidTemplate, Template, TopicTemplate};
-pub(crate) use topic_filter::is_shared;
+pub(crate) use topic_filter::{is_shared, unshared};
 
 use crate::clock::ClockSettings;
 use faults::FaultLog;

@@ -34,6 +34,12 @@ pub(crate) fn is_shared(filter: &str) -> bool {
     filter.starts_with(SHARED)
 }
 
+/// Returns a good filter without the group that shares it.
+pub(crate) fn unshared(filter: &str) -> &str {
+    let shared = filter.strip_prefix(SHARED).and_then(|rest| rest.split_once('/'));
+    shared.map_or(filter, |(_, filter)| filter)
+}
+
 fn is_group(group: &str) -> bool {
     !group.is_empty() && !group.contains(['+', '#', '\0'])
 }
@@ -53,6 +59,15 @@ mod tests {
         }
         for bad in ["", "a#", "#/a", "a/b+", "a\0"] {
             assert!(fault_of(bad).is_some(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_shared_filter_is_told_without_its_group() {
+        for (filter, expected) in
+            [("$share/agents/plant/#", "plant/#"), ("plant/#", "plant/#"), ("$SYS/#", "$SYS/#")]
+        {
+            assert_eq!(unshared(filter), expected);
         }
     }
 

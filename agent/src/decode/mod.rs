@@ -261,7 +261,7 @@ impl Message<'_> {
     }
 
     fn arrival(&self) -> Result<TimestampMicros, Undecodable> {
-        time::keepable(self.arrived_at, self.arrived_at)
+        time::measured(self.arrived_at)
     }
 
     fn push(&mut self, series: Interned, time: TimestampMicros, value: Value) -> Result<(), Undecodable> {

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 
 use crate::committer::CommitHandle;
-use crate::config::Settings;
+use crate::config::{Settings, unshared};
 use crate::delivery::{Delivery, NotCommitted};
 use crate::edge::Edge;
 use crate::run::{listener, sources};
@@ -52,12 +52,6 @@ fn discreet(settings: &Settings) -> Settings {
         }
     }
     settings
-}
-
-/// Returns a topic filter without the group that shares it.
-fn unshared(filter: &str) -> &str {
-    let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
-    shared.map_or(filter, |(_, filter)| filter)
 }
 
 async fn hear(settings: Settings, duration: Duration) -> Tally {

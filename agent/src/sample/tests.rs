@@ -55,10 +55,3 @@ fn a_port_that_is_taken_is_told() {
     let report = run(&settings, Duration::from_millis(100)).expect("a report");
     assert!(report.contains("does the agent run?") && report.contains("✗ 0 readings"), "{report}");
 }
-
-#[test]
-fn a_shared_subscription_is_heard_unshared() {
-    assert_eq!(unshared("$share/agents/plant/#"), "plant/#");
-    assert_eq!(unshared("plant/#"), "plant/#");
-    assert_eq!(unshared("$share/x"), "$share/x");
-}

@@ -1,0 +1,40 @@
+//! The command line: one file a command, each with its arguments and what it does; `main` only dispatches.
+//!
+//! Exit codes: 0 all is well; 1 something is wrong, or could not be done; 2 the command line itself; 78 the
+//! configuration.
+
+mod check;
+mod logging;
+mod run;
+mod settings;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Reads sensors on a gateway, keeps every reading safe on disk, forwards batches to the hub.
+#[derive(Debug, Parser)]
+#[command(name = "penstock-agent", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Check(check::Arguments),
+    Status(status::Arguments),
+}
+
+impl Arguments {
+    /// Does what the command line says.
+    pub(crate) fn act(self) -> ExitCode {
+        match self.command {
+            Command::Run(arguments) => arguments.act(),
+            Command::Check(arguments) => arguments.act(),
+            Command::Status(arguments) => arguments.act(),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What the commands share: the configuration that they are given, and how a failure is told.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use penstock_agent::config::{self, Certificates, Settings};
+
+/// `EX_CONFIG` of sysexits.h.
+pub(super) const EXIT_CONFIG: u8 = 78;
+
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArgument {
+    /// The configuration file; the default may be absent.
+    #[arg(long, value_name = "FILE", help = format!("The configuration file [default: {}]", config::DEFAULT_PATH))]
+    pub(super) config: Option<PathBuf>,
+}
+
+impl ConfigArgument {
+    /// Reads the configuration, the environment over it.
+    pub(super) fn load(&self, certificates: Certificates) -> Result<Settings, config::ConfigFaults> {
+        config::load(self.config.as_deref(), environment(), certificates)
+    }
+}
+
+/// Does `act` with the configuration, and says on stderr what failed.
+pub(super) fn with_settings(
+    argument: &ConfigArgument,
+    certificates: Certificates,
+    act: impl FnOnce(Settings) -> anyhow::Result<()>,
+) -> ExitCode {
+    let settings = match argument.load(certificates) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    match act(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("penstock-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Takes the environment's variables that are text; no key of ours has another.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}

@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use fuser::{
     BackgroundSession, BsdFileFlags, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags,
-    Generation, INodeNo, LockOwner, MountOption, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow,
-    WriteFlags,
+    Generation, INodeNo, LockOwner, MountOption, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
+    ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request,
+    TimeOrNow, WriteFlags,
 };
 use nix::errno::Errno as NixErrno;
 
+use super::fault::DiskFault;
 use super::tree::{Inode, ROOT, Tree};
 
 /// How long the kernel may keep names and attributes: a mount lasts no longer than one life of a program, and
@@ -65,6 +66,22 @@ impl Disk {
     #[must_use]
     pub fn syncs(&self) -> u64 {
         lock(&self.tree).syncs()
+    }
+
+    /// Returns how many bytes programs wrote to the disk so far.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        lock(&self.tree).written_bytes()
+    }
+
+    /// Makes the disk one that tears writes: see [`Tree::tear_writes`].
+    pub fn tear_writes(&self, seed: u64) {
+        lock(&self.tree).tear_writes(seed);
+    }
+
+    /// Sets what is wrong with the disk from now on.
+    pub fn set_fault(&self, fault: DiskFault) {
+        lock(&self.tree).set_fault(fault);
     }
 
     /// Cuts the power and mounts what is left of the disk. The programs on it must have been killed before.
@@ -235,8 +252,12 @@ impl Filesystem for Mounted {
         }
     }
 
-    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        reply.opened(FileHandle(0), FopenFlags::empty());
+    fn open(&self, _: &Request, _: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let writes = flags.acc_mode() != OpenAccMode::O_RDONLY;
+        match lock(&self.tree).fault() {
+            DiskFault::ReadOnly if writes => reply.error(Errno::EROFS),
+            _ => reply.opened(FileHandle(0), FopenFlags::empty()),
+        }
     }
 
     fn read(
@@ -317,7 +338,7 @@ impl Filesystem for Mounted {
     ) {
         let mut tree = lock(&self.tree);
         let end = as_usize(offset + length);
-        // There is always room here: what is left to do is the file's new length.
+        // Where there is room, what is left to do is the file's new length.
         match (mode, tree.len(inode.0)) {
             (GROW, Ok(len)) if len < end => answer(reply, tree.set_len(inode.0, end)),
             (GROW | KEEP_SIZE, result) => answer(reply, result.map(drop)),
@@ -326,7 +347,8 @@ impl Filesystem for Mounted {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        reply.statfs(FREE_BLOCKS, FREE_BLOCKS, FREE_BLOCKS, 1 << 20, 1 << 20, BLOCK, 255, BLOCK);
+        let free = if lock(&self.tree).fault() == DiskFault::Full { 0 } else { FREE_BLOCKS };
+        reply.statfs(FREE_BLOCKS, free, free, 1 << 20, 1 << 20, BLOCK, 255, BLOCK);
     }
 }
 

@@ -1,26 +1,21 @@
 //! The pure part: a tree of files that knows what is durable. It must not know FUSE.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 
 use nix::errno::Errno;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::fault::DiskFault;
+use super::file::File;
 
 /// Names a file or directory.
 pub(super) type Inode = u64;
 /// The root directory.
 pub(super) const ROOT: Inode = 1;
 
-/// A dirty page's size: what `fsync` copies.
-const PAGE: usize = 4096;
-
 type Entries = BTreeMap<OsString, Inode>;
-
-#[derive(Debug, Default)]
-struct File {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
-    dirty_pages: BTreeSet<usize>,
-}
 
 #[derive(Debug, Default)]
 struct Directory {
@@ -34,12 +29,19 @@ enum Node {
     Directory(Directory),
 }
 
+/// One write in so many is followed by a moment at which the system writes some dirty sectors back by itself.
+const WRITES_A_WRITE_BACK: u32 = 8;
+
 /// A tree of files in two versions: as seen, and as a power cut would leave it.
 #[derive(Debug)]
 pub struct Tree {
     nodes: HashMap<Inode, Node>,
     next: Inode,
     syncs: u64,
+    written_bytes: u64,
+    fault: DiskFault,
+    /// Where there is one, sectors arrive on their own, and a cut tears.
+    chance: Option<StdRng>,
 }
 
 impl Default for Tree {
@@ -48,13 +50,47 @@ impl Default for Tree {
             nodes: HashMap::from([(ROOT, Node::Directory(Directory::default()))]),
             next: ROOT + 1,
             syncs: 0,
+            written_bytes: 0,
+            fault: DiskFault::None,
+            chance: None,
         }
     }
 }
 
 impl Tree {
-    /// Forgets everything that was not synced, as a disk does when its power fails.
+    /// Lets some sectors of what was not synced arrive nevertheless, out of order, and tears writes at a power cut: each
+    /// sector of 512 bytes that was not synced is there or not. A disk does both.
+    pub fn tear_writes(&mut self, seed: u64) {
+        self.chance = Some(StdRng::seed_from_u64(seed));
+    }
+
+    /// Sets what is wrong with the disk from now on.
+    pub fn set_fault(&mut self, fault: DiskFault) {
+        self.fault = fault;
+    }
+
+    /// Returns what is wrong with the disk.
+    #[must_use]
+    pub fn fault(&self) -> DiskFault {
+        self.fault
+    }
+
+    /// Forgets what was not synced, as a disk does when its power fails; whatever was wrong with it has passed.
     pub fn cut_power(&mut self) {
+        self.fault = DiskFault::None;
+        if let Some(chance) = &mut self.chance {
+            // A journal commits names by itself now and then: all of them up to a moment, or none.
+            let names_arrive = chance.random();
+            for node in self.nodes.values_mut() {
+                match node {
+                    Node::File(file) => file.tear(chance),
+                    Node::Directory(directory) if names_arrive => {
+                        directory.durable.clone_from(&directory.seen)
+                    }
+                    Node::Directory(_) => {}
+                }
+            }
+        }
         let mut reachable = vec![ROOT];
         let mut kept = HashMap::new();
         while let Some(inode) = reachable.pop() {
@@ -78,6 +114,12 @@ impl Tree {
         self.syncs
     }
 
+    /// Returns how many bytes programs wrote.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes
+    }
+
     /// Finds a name in a directory.
     ///
     /// # Errors
@@ -89,7 +131,7 @@ impl Tree {
     /// Makes an empty file.
     ///
     /// # Errors
-    /// `EEXIST`, `ENOENT`, `ENOTDIR`.
+    /// `EEXIST`, `ENOENT`, `ENOTDIR`, or the disk's fault.
     pub fn create_file(&mut self, parent: Inode, name: &OsStr) -> Result<Inode, Errno> {
         self.add(parent, name, Node::File(File::default()))
     }
@@ -97,7 +139,7 @@ impl Tree {
     /// Makes an empty directory.
     ///
     /// # Errors
-    /// `EEXIST`, `ENOENT`, `ENOTDIR`.
+    /// `EEXIST`, `ENOENT`, `ENOTDIR`, or the disk's fault.
     pub fn create_directory(&mut self, parent: Inode, name: &OsStr) -> Result<Inode, Errno> {
         self.add(parent, name, Node::Directory(Directory::default()))
     }
@@ -105,16 +147,18 @@ impl Tree {
     /// Removes a name. What it named stays: an open handle may use it, a power cut may bring the name back.
     ///
     /// # Errors
-    /// `ENOENT`, `ENOTDIR`.
+    /// `ENOENT`, `ENOTDIR`, or the disk's fault.
     pub fn remove(&mut self, parent: Inode, name: &OsStr) -> Result<(), Errno> {
+        self.fault.of_removals()?;
         self.directory_mut(parent)?.seen.remove(name).map(drop).ok_or(Errno::ENOENT)
     }
 
     /// Moves a name, over another one where there is one.
     ///
     /// # Errors
-    /// `ENOENT`, `ENOTDIR`.
+    /// `ENOENT`, `ENOTDIR`, or the disk's fault.
     pub fn rename(&mut self, from: (Inode, &OsStr), to: (Inode, &OsStr)) -> Result<(), Errno> {
+        self.fault.of_removals()?;
         self.directory(to.0)?;
         let inode = self.directory_mut(from.0)?.seen.remove(from.1).ok_or(Errno::ENOENT)?;
         self.directory_mut(to.0)?.seen.insert(to.1.to_owned(), inode);
@@ -142,7 +186,7 @@ impl Tree {
     /// `ENOENT`.
     pub fn len(&self, inode: Inode) -> Result<usize, Errno> {
         match self.nodes.get(&inode) {
-            Some(Node::File(file)) => Ok(file.seen.len()),
+            Some(Node::File(file)) => Ok(file.len()),
             Some(Node::Directory(_)) => Ok(0),
             None => Err(Errno::ENOENT),
         }
@@ -154,48 +198,63 @@ impl Tree {
     /// `ENOENT`, `EISDIR`.
     pub fn read(&self, inode: Inode, offset: usize, size: usize) -> Result<&[u8], Errno> {
         let Some(Node::File(file)) = self.nodes.get(&inode) else { return Err(Errno::EISDIR) };
-        let end = offset.saturating_add(size).min(file.seen.len());
-        Ok(file.seen.get(offset..end).unwrap_or_default())
+        Ok(file.read(offset, size))
     }
 
     /// Writes bytes, growing the file as needed.
     ///
     /// # Errors
-    /// `ENOENT`, `EISDIR`.
+    /// `ENOENT`, `EISDIR`, or the disk's fault.
     pub fn write(&mut self, inode: Inode, offset: usize, bytes: &[u8]) -> Result<(), Errno> {
+        let fault = self.fault;
         let file = self.file_mut(inode)?;
-        let end = offset + bytes.len();
-        if file.seen.len() < end {
-            file.resize(end);
+        fault.of_bytes(offset + bytes.len() > file.len())?;
+        file.write(offset, bytes);
+        self.written_bytes += bytes.len() as u64;
+        if let (Some(chance), Some(Node::File(file))) = (&mut self.chance, self.nodes.get_mut(&inode))
+            && chance.random_ratio(1, WRITES_A_WRITE_BACK)
+        {
+            file.write_back(chance);
         }
-        file.seen[offset..end].copy_from_slice(bytes);
-        file.touch(offset, end);
         Ok(())
     }
 
     /// Cuts a file or fills it up with zeros.
     ///
     /// # Errors
-    /// `ENOENT`, `EISDIR`.
+    /// `ENOENT`, `EISDIR`, or the disk's fault.
     pub fn set_len(&mut self, inode: Inode, len: usize) -> Result<(), Errno> {
-        self.file_mut(inode)?.resize(len);
+        let fault = self.fault;
+        let file = self.file_mut(inode)?;
+        fault.of_bytes(len > file.len())?;
+        file.resize(len);
         Ok(())
     }
 
-    /// Makes what is seen of a file or directory durable; the names of a directory, not what they name.
+    /// Makes what is seen of a file or directory durable; the names of a directory, not what they name. After a failure
+    /// the file counts as clean, as Linux has it: the next sync succeeds, and what the failed one held is not there.
     ///
     /// # Errors
-    /// `ENOENT`.
+    /// `ENOENT`, or the disk's fault.
     pub fn sync(&mut self, inode: Inode) -> Result<(), Errno> {
         self.syncs += 1;
+        let fault = self.fault;
         match self.nodes.get_mut(&inode).ok_or(Errno::ENOENT)? {
-            Node::File(file) => file.sync(),
-            Node::Directory(directory) => directory.durable.clone_from(&directory.seen),
+            Node::File(file) if !file.is_clean() => {
+                fault.of_syncs().inspect_err(|_| file.fail_sync())?;
+                file.sync();
+            }
+            Node::File(_) => {}
+            Node::Directory(directory) => {
+                fault.of_syncs()?;
+                directory.durable.clone_from(&directory.seen);
+            }
         }
         Ok(())
     }
 
     fn add(&mut self, parent: Inode, name: &OsStr, node: Node) -> Result<Inode, Errno> {
+        self.fault.of_names()?;
         let inode = self.next;
         let entries = &mut self.directory_mut(parent)?.seen;
         if entries.contains_key(name) {
@@ -229,99 +288,5 @@ impl Tree {
             Some(Node::Directory(_)) => Err(Errno::EISDIR),
             None => Err(Errno::ENOENT),
         }
-    }
-}
-
-impl File {
-    fn resize(&mut self, len: usize) {
-        let (shorter, longer) = (self.seen.len().min(len), self.seen.len().max(len));
-        self.seen.resize(len, 0);
-        self.touch(shorter, longer);
-    }
-
-    fn touch(&mut self, from: usize, to: usize) {
-        self.dirty_pages.extend(from / PAGE..to.div_ceil(PAGE));
-    }
-
-    fn sync(&mut self) {
-        copy_pages(std::mem::take(&mut self.dirty_pages), &self.seen, &mut self.durable);
-    }
-
-    fn forget(&mut self) {
-        copy_pages(std::mem::take(&mut self.dirty_pages), &self.durable, &mut self.seen);
-    }
-}
-
-fn copy_pages(pages: BTreeSet<usize>, from: &[u8], to: &mut Vec<u8>) {
-    to.resize(from.len(), 0);
-    for page in pages {
-        let end = ((page + 1) * PAGE).min(from.len());
-        if let Some(source) = from.get(page * PAGE..end) {
-            to[page * PAGE..end].copy_from_slice(source);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(text: &str) -> &OsStr {
-        OsStr::new(text)
-    }
-
-    #[test]
-    fn a_power_cut_takes_back_bytes_that_were_not_synced() {
-        let mut tree = Tree::default();
-        let file = tree.create_file(ROOT, name("a")).unwrap();
-        tree.sync(ROOT).unwrap();
-        tree.write(file, 0, b"kept").unwrap();
-        tree.sync(file).unwrap();
-        tree.write(file, 2, b"lost and longer").unwrap();
-        tree.cut_power();
-        assert_eq!(tree.read(file, 0, 99).unwrap(), b"kept");
-    }
-
-    #[test]
-    fn a_name_survives_only_when_its_directory_was_synced() {
-        let mut tree = Tree::default();
-        let file = tree.create_file(ROOT, name("old")).unwrap();
-        tree.sync(file).unwrap();
-        tree.sync(ROOT).unwrap();
-        tree.rename((ROOT, name("old")), (ROOT, name("new"))).unwrap();
-        tree.create_directory(ROOT, name("d")).unwrap();
-        tree.cut_power();
-        assert_eq!(tree.lookup(ROOT, name("old")), Ok(file));
-        assert_eq!(tree.lookup(ROOT, name("new")), Err(Errno::ENOENT));
-        assert_eq!(tree.lookup(ROOT, name("d")), Err(Errno::ENOENT));
-    }
-
-    #[test]
-    fn a_removal_that_was_not_synced_is_undone() {
-        let mut tree = Tree::default();
-        let file = tree.create_file(ROOT, name("a")).unwrap();
-        tree.write(file, 0, &[7; 10_000]).unwrap();
-        tree.sync(file).unwrap();
-        tree.sync(ROOT).unwrap();
-        tree.set_len(file, 5).unwrap();
-        tree.remove(ROOT, name("a")).unwrap();
-        tree.cut_power();
-        assert_eq!(tree.lookup(ROOT, name("a")), Ok(file));
-        assert_eq!(tree.read(file, 0, 20_000).unwrap(), &[7; 10_000]);
-    }
-
-    #[test]
-    fn a_file_cut_and_grown_again_reads_zeros_after_a_sync() {
-        let mut tree = Tree::default();
-        let file = tree.create_file(ROOT, name("a")).unwrap();
-        tree.sync(ROOT).unwrap();
-        tree.write(file, 0, &[7; 9000]).unwrap();
-        tree.sync(file).unwrap();
-        tree.set_len(file, 100).unwrap();
-        tree.set_len(file, 9000).unwrap();
-        tree.sync(file).unwrap();
-        tree.cut_power();
-        let bytes = tree.read(file, 0, 9000).unwrap();
-        assert!(bytes[..100].iter().all(|byte| *byte == 7) && bytes[100..].iter().all(|byte| *byte == 0));
     }
 }

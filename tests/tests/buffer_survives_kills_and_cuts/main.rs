@@ -1,0 +1,104 @@
+//! A buffer that is killed and whose power is cut again and again, on a disk that tears writes: every start succeeds,
+//! nothing acknowledged is lost, nothing comes twice.
+//!
+//! ```text
+//! appender (a process of its own: the agent's real buffer) ──lines──▶ witness (what was acknowledged, what came)
+//!     └── on a disk that tears writes ◀── kills and cuts at random moments
+//! ```
+
+#![expect(clippy::unwrap_used, reason = "what a test's helpers cannot do, the test cannot either")]
+
+mod appender;
+mod life;
+mod witness;
+
+use std::path::Path;
+use std::time::Duration;
+
+use penstock_tests::chance::{Chance, soaking};
+use penstock_tests::power::Disk;
+use penstock_tests::skip;
+
+use appender::Task;
+use life::Life;
+use witness::Witness;
+
+/// Kills and cuts: as many as the promise names when soaking.
+fn rounds() -> (usize, usize) {
+    if soaking() { (1000, 300) } else { (30, 20) }
+}
+
+#[test]
+fn a_thousand_ends_lose_and_double_nothing() {
+    let Some(mut disk) = Disk::mount().map_err(|fault| skip::without_mount(&fault)).ok() else { return };
+    let mut chance = Chance::seeded();
+    disk.tear_writes(chance.number(0..usize::MAX) as u64);
+    let mut witness = Witness::default();
+    let mut starts = Vec::new();
+    let (mut kills, mut cuts) = rounds();
+    while kills + cuts > 0 {
+        let cut = chance.number(0..kills + cuts) < cuts;
+        *(if cut { &mut cuts } else { &mut kills }) -= 1;
+        // A backlog grows for some rounds, over several segments, before it drains.
+        let task =
+            Task { first: witness.fresh_numbers(), drains: chance.number(0..3) == 0, until_bytes: None };
+        let mut life = Life::start(&disk.path().join("buffer"), &task);
+        if chance.number(0..4) == 0 {
+            // In the middle of its start.
+            std::thread::sleep(chance.millis(0..60));
+        } else {
+            starts.push(life.opened());
+            std::thread::sleep(chance.millis(1..120));
+        }
+        witness.hear(&life.kill());
+        if cut {
+            disk.cut_power().unwrap();
+        }
+    }
+    let mut life =
+        Life::start(&disk.path().join("buffer"), &Task { first: u64::MAX, drains: true, until_bytes: None });
+    starts.push(life.opened());
+    witness.hear(&life.until_it_ends());
+    println!("{}; {}", witness.verdict(), told(&mut starts));
+}
+
+#[test]
+fn a_killed_buffer_with_a_backlog_starts_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let buffer = directory.path().join("buffer");
+    let backlog: u64 = if soaking() { 1 << 30 } else { 48 << 20 };
+    let mut life = Life::start(&buffer, &Task { first: 1, drains: false, until_bytes: Some(backlog) });
+    let mut witness = Witness::default();
+    witness.hear(&life.until_it_ends());
+    let mut starts = Vec::new();
+    for _ in 0..10 {
+        let mut life =
+            Life::start(&buffer, &Task { first: witness.fresh_numbers(), drains: false, until_bytes: None });
+        starts.push(life.opened());
+        witness.hear(&life.kill());
+    }
+    println!("with {} MiB on the disk {}", bytes_below(&buffer) >> 20, told(&mut starts));
+}
+
+/// Says how long starts took, from the start of the process to an open buffer.
+fn told(starts: &mut [Duration]) -> String {
+    starts.sort_unstable();
+    let at = |part: usize| starts[(starts.len() - 1) * part / 100].as_millis();
+    format!("{} starts: p50 {} ms, p99 {} ms, longest {} ms", starts.len(), at(50), at(99), at(100))
+}
+
+fn bytes_below(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    entries
+        .map(|entry| match entry.metadata().unwrap() {
+            metadata if metadata.is_dir() => bytes_below(&entry.path()),
+            metadata => metadata.len(),
+        })
+        .sum()
+}
+
+/// The process that is killed: this program once more. Without a task it is a test like another, and passes.
+#[test]
+fn appender() {
+    appender::run();
+}

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use penstock_agent::buffer::{Buffer, BufferSettings, Group, ReadLimits, SentCommit};
+use penstock_agent::buffer::{Buffer, BufferSettings, Group, Lane, ReadLimits, SentCommit};
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 
 const SERIES: usize = 50;
@@ -78,7 +78,7 @@ fn drain(buffer: &Buffer) -> Result<(), Box<dyn std::error::Error>> {
     let began = Instant::now();
     let mut drained = 0;
     loop {
-        let run = buffer.read(buffer.confirmed().0.next(), &LIMITS)?;
+        let run = buffer.read(Lane::Main, buffer.confirmed().0.next(), &LIMITS)?;
         let Some(last) = run.commits.last() else { break };
         let sent = SentCommit {
             number: last.commit.number,
@@ -86,7 +86,7 @@ fn drain(buffer: &Buffer) -> Result<(), Box<dyn std::error::Error>> {
             readings_through: last.totals.readings,
             received_at: last.received_at,
         };
-        buffer.confirm(last.commit.number, &[sent])?;
+        buffer.confirm(Lane::Main, last.commit.number, &[sent])?;
         drained += run.commits.iter().map(|stored| stored.commit.readings.len()).sum::<usize>();
     }
     let rate = drained as f64 / began.elapsed().as_secs_f64();

@@ -195,7 +195,11 @@ fn retention(settings: &RetentionSettings) -> Retention {
 }
 
 const fn ingest_limits(settings: &IngestSettings) -> IngestLimits {
-    IngestLimits { max_pending_readings: settings.max_pending_readings, max_lag: settings.max_lag }
+    IngestLimits {
+        max_pending_readings: settings.max_pending_readings,
+        max_lag: settings.max_lag,
+        backlog_readings_per_second: settings.backlog_readings_per_second,
+    }
 }
 
 fn processor_options(settings: &Settings) -> ProcessorOptions {

@@ -50,7 +50,11 @@ impl World {
     }
 
     fn ingest(&self, pending: &Arc<Pending>) -> Ingest {
-        let limits = IngestLimits { max_pending_readings: 10_000_000, max_lag: Duration::from_secs(3600) };
+        let limits = IngestLimits {
+            max_pending_readings: 10_000_000,
+            max_lag: Duration::from_secs(3600),
+            backlog_readings_per_second: 50_000,
+        };
         Ingest::start(self.store.clone(), Arc::clone(pending), limits)
     }
 

@@ -10,6 +10,8 @@ use crate::id::CommitNumber;
 
 /// The content type of a request body of frames.
 pub const FRAMES_CONTENT_TYPE: &str = "application/vnd.penstock.frames";
+/// The query parameter of a request whose frames are of a backlog: `backlog=true`.
+pub const BACKLOG_PARAMETER: &str = "backlog";
 /// The most bytes that one frame may have on the wire.
 pub const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
 /// The most bytes that a request of frames may have.
@@ -21,6 +23,17 @@ pub const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
 pub struct BatchesAnswer {
     /// One entry a frame.
     pub answers: Vec<FrameAnswer>,
+    /// How fast a backlog may follow beside live data; none from a hub that does not know of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog: Option<BacklogGrant>,
+}
+
+/// What the hub grants an agent that drains a backlog while its live data overtakes it. It holds until the next answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BacklogGrant {
+    /// Readings a second, at least 1.
+    pub readings_per_second: u32,
 }
 
 /// What became of one frame.

@@ -26,6 +26,8 @@ pub enum GapReason {
     TrimmedEarlier,
     /// The hub called the frame that carried them hopeless; they are in the gateway's dead letters.
     Refused,
+    /// They come under the buffer's other epoch ([`Epoch::other_lane`]). Sent only to a hub that grants a backlog.
+    OtherLane,
 }
 
 /// A run of commits that will never come, declared so that the hub does not wait for them.

@@ -87,6 +87,12 @@ impl Epoch {
     pub fn random() -> Self {
         Self(rand::random())
     }
+
+    /// Returns the epoch under which the same buffer sends the commits that overtake its backlog, and back.
+    #[must_use]
+    pub const fn other_lane(self) -> Self {
+        Self(self.0 ^ (1 << 63))
+    }
 }
 
 impl fmt::Display for Epoch {

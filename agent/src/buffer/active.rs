@@ -9,6 +9,7 @@ use penstock_shared::id::CommitNumber;
 use super::books::SegmentInfo;
 use super::entry::Totals;
 use super::error::BufferError;
+use super::express::Span;
 use super::room::MAX_SEGMENT_COMMITS;
 use super::segment::{Segment, SegmentError};
 use super::write::Writer;
@@ -102,7 +103,13 @@ impl Shared {
                 readings,
                 "acknowledged commits are gone"
             );
-            books.lose(last.next(), known_last, readings, GapReason::Quarantined);
+            let lost = Span {
+                first: last.next(),
+                readings_before: end.readings,
+                last: known_last,
+                readings_through: known.readings,
+            };
+            books.lose(lost, GapReason::Quarantined);
             let text = format!("commits {} to {known_last} are damaged or gone", last.next());
             drop(books);
             self.set_fault(Fault::Quarantine, text);
@@ -121,9 +128,9 @@ impl Shared {
         let leap = CommitNumber(first.0 + MAX_SEGMENT_COMMITS);
         let readings_known =
             books.segments.back().map_or(books.state.confirmed_readings, |info| info.end.readings);
-        let lost =
-            books.state.totals.readings.saturating_sub(readings_known.max(books.state.confirmed_readings));
-        books.lose(first, leap, lost, GapReason::Quarantined);
+        let readings_through = books.state.totals.readings;
+        let lost = Span { first, readings_before: readings_known, last: leap, readings_through };
+        books.lose(lost, GapReason::Quarantined);
         books.state.last = leap.max(books.state.last);
     }
 }

@@ -16,6 +16,7 @@ use penstock_shared::report::RecordCounts;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Totals;
+use super::express::{Express, Lane, Span};
 
 /// What is known of a segment without opening it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,17 @@ pub(super) struct SegmentInfo {
     pub(super) oldest_received_at: Option<TimestampMicros>,
 }
 
+impl SegmentInfo {
+    fn span(&self) -> Span {
+        Span {
+            first: self.first,
+            readings_before: self.readings_before,
+            last: self.last,
+            readings_through: self.end.readings,
+        }
+    }
+}
+
 /// What must survive a crash beside the commits themselves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct BooksState {
@@ -41,7 +53,7 @@ pub(super) struct BooksState {
     /// The last commit and totals when this was written; commits may have followed since.
     pub(super) last: CommitNumber,
     pub(super) totals: Totals,
-    /// The last commit that the hub has confirmed, and C there.
+    /// The last commit up to which the hub has confirmed all, by whichever lane, and C there.
     pub(super) confirmed: CommitNumber,
     pub(super) confirmed_readings: u64,
     pub(super) stored: u64,
@@ -49,6 +61,8 @@ pub(super) struct BooksState {
     pub(super) refused: u64,
     /// Runs after `confirmed` that will never be sent, oldest first, none touching another of its reason.
     pub(super) gaps: Vec<Gap>,
+    /// What overtook the backlog.
+    pub(super) express: Express,
 }
 
 /// The books of one buffer.
@@ -59,6 +73,8 @@ pub(super) struct Books {
     pub(super) segments: VecDeque<SegmentInfo>,
     /// When the last confirmed commit arrived: what still waits arrived no earlier.
     confirmed_received_at: Option<TimestampMicros>,
+    /// The same for the express lane.
+    express_received_at: Option<TimestampMicros>,
 }
 
 /// A commit that was sent, and what the hub's confirmation of it means.
@@ -86,13 +102,14 @@ impl BooksState {
             evicted: 0,
             refused: 0,
             gaps: Vec::new(),
+            express: Express::default(),
         }
     }
 }
 
 impl Books {
     pub(super) fn new(state: BooksState) -> Self {
-        Self { state, segments: VecDeque::new(), confirmed_received_at: None }
+        Self { state, segments: VecDeque::new(), confirmed_received_at: None, express_received_at: None }
     }
 
     pub(super) fn counts(&self) -> RecordCounts {
@@ -122,31 +139,79 @@ impl Books {
         }
     }
 
-    /// Takes note that the hub has everything through `through`, where C is `readings_through`.
+    /// Returns the last commit that the hub has confirmed of a lane, and C there.
+    pub(super) fn confirmed(&self, lane: Lane) -> (CommitNumber, u64) {
+        match (lane, self.state.express.open_run()) {
+            (Lane::Express, Some(run)) => (run.through, run.readings_through),
+            _ => (self.state.confirmed, self.state.confirmed_readings),
+        }
+    }
+
+    /// Takes note that the hub has everything of a lane through `through`, where C is `readings_through`.
     ///
     /// `sent` are the commits of the batch in flight: where the quota evicted one of them meanwhile, it turns out to
     /// be stored after all.
-    pub(super) fn confirm(&mut self, through: CommitNumber, readings_through: u64, sent: &[SentCommit]) {
-        if through <= self.state.confirmed {
+    pub(super) fn confirm(
+        &mut self,
+        lane: Lane,
+        through: CommitNumber,
+        readings_through: u64,
+        sent: &[SentCommit],
+    ) {
+        let (confirmed, confirmed_readings) = self.confirmed(lane);
+        if through <= confirmed {
             return;
         }
         for commit in sent.iter().filter(|commit| commit.number <= through) {
             self.rescue(commit);
-            self.confirmed_received_at = Some(commit.received_at);
+            match lane {
+                Lane::Main => self.confirmed_received_at = Some(commit.received_at),
+                Lane::Express => self.express_received_at = Some(commit.received_at),
+            }
         }
+        let in_gaps = self.take_gaps(lane, confirmed, through);
+        let overtaken = match lane {
+            Lane::Main => self.state.express.readings_between(confirmed, through),
+            Lane::Express => 0,
+        };
+        let passed = readings_through.saturating_sub(confirmed_readings);
+        self.state.stored += passed.saturating_sub(in_gaps + overtaken);
+        match lane {
+            Lane::Main => {
+                self.state.confirmed = through;
+                self.state.confirmed_readings = readings_through;
+            }
+            Lane::Express => self.state.express.confirm(through, readings_through),
+        }
+        self.join_express();
+    }
+
+    /// Drops a lane's gaps through `through`, and returns how many readings lay in them.
+    fn take_gaps(&mut self, lane: Lane, confirmed: CommitNumber, through: CommitNumber) -> u64 {
         let mut in_gaps = 0;
+        let express = &self.state.express;
         self.state.gaps.retain_mut(|gap| {
+            let passed = gap.first > confirmed && gap.first <= through;
+            if !passed || express.lane_of(gap.first).0 != lane {
+                return true;
+            }
             if gap.last <= through {
                 in_gaps += gap.readings;
                 return false;
             }
-            gap.first = gap.first.max(through.next());
+            gap.first = through.next();
             true
         });
-        let passed = readings_through.saturating_sub(self.state.confirmed_readings);
-        self.state.stored += passed.saturating_sub(in_gaps);
-        self.state.confirmed = through;
-        self.state.confirmed_readings = readings_through;
+        in_gaps
+    }
+
+    /// Moves on over what the express lane has confirmed, where it follows.
+    fn join_express(&mut self) {
+        while let Some((through, readings_through)) = self.state.express.join(self.state.confirmed) {
+            self.state.confirmed = through;
+            self.state.confirmed_readings = readings_through;
+            self.confirmed_received_at = self.confirmed_received_at.max(self.express_received_at);
+        }
     }
 
     fn rescue(&mut self, commit: &SentCommit) {
@@ -164,14 +229,31 @@ impl Books {
     pub(super) fn drop_segment(&mut self, first: CommitNumber, reason: GapReason) -> Option<SegmentInfo> {
         let place = self.segments.iter().position(|segment| segment.first == first)?;
         let segment = self.segments.remove(place)?;
-        let before = segment.readings_before.max(self.state.confirmed_readings);
-        self.lose(segment.first, segment.last, segment.end.readings.saturating_sub(before), reason);
+        self.lose(segment.span(), reason);
         Some(segment)
     }
 
-    /// Declares `first..=last` as never coming. `readings` is the difference of C over the part after `confirmed`.
-    pub(super) fn lose(&mut self, first: CommitNumber, last: CommitNumber, readings: u64, reason: GapReason) {
-        let first = first.max(self.state.confirmed.next());
+    /// Declares what is not confirmed of a span as never coming.
+    pub(super) fn lose(&mut self, span: Span, reason: GapReason) {
+        let span = Span {
+            first: span.first.max(self.state.confirmed.next()),
+            readings_before: span.readings_before.max(self.state.confirmed_readings),
+            ..span
+        };
+        for part in self.state.express.unconfirmed(span) {
+            let readings = part.readings_through.saturating_sub(part.readings_before);
+            self.lose_run(part.first, part.last, readings, reason);
+        }
+    }
+
+    /// Declares `first..=last`, of one lane and not confirmed, as never coming. They held `readings`.
+    pub(super) fn lose_run(
+        &mut self,
+        first: CommitNumber,
+        last: CommitNumber,
+        readings: u64,
+        reason: GapReason,
+    ) {
         if last < first {
             return;
         }
@@ -184,9 +266,10 @@ impl Books {
         let fresh = readings.saturating_sub(counted);
         match reason {
             GapReason::Refused => self.state.refused += fresh,
-            GapReason::Evicted | GapReason::Quarantined | GapReason::TrimmedEarlier => {
-                self.state.evicted += fresh
-            }
+            GapReason::Evicted
+            | GapReason::Quarantined
+            | GapReason::TrimmedEarlier
+            | GapReason::OtherLane => self.state.evicted += fresh,
         }
         self.insert_gap(Gap { first, last, readings: readings.max(counted), reason });
     }
@@ -197,7 +280,11 @@ impl Books {
         let mut merged: Vec<Gap> = Vec::with_capacity(self.state.gaps.len());
         for gap in self.state.gaps.drain(..) {
             // A gap never reaches across the edge of a segment that is still there: the segment may be evicted alone.
-            let at_edge = self.segments.iter().any(|segment| segment.first == gap.first);
+            // Nor across the lanes, each of which declares its own.
+            let at_edge = self.segments.iter().any(|segment| segment.first == gap.first)
+                || self.state.express.lane_of(gap.first.previous()).0
+                    != self.state.express.lane_of(gap.first).0
+                || self.state.express.begins_at(gap.first);
             match merged.last_mut() {
                 Some(before)
                     if !at_edge && before.reason == gap.reason && before.last.next() == gap.first =>
@@ -211,13 +298,38 @@ impl Books {
         self.state.gaps = merged;
     }
 
+    /// Tells whether the hub has a closed segment whole.
+    fn is_whole(&self, segment: &SegmentInfo) -> bool {
+        segment.last <= self.state.confirmed || self.state.express.has(segment.first, segment.last)
+    }
+
+    /// Tells whether the hub has any segment whole, but for the active one.
+    pub(super) fn has_confirmed(&self) -> bool {
+        let closed = self.segments.len().saturating_sub(1);
+        self.segments.iter().take(closed).any(|segment| self.is_whole(segment))
+    }
+
     /// Returns the segments that the hub has whole; the active one stays.
     pub(super) fn take_confirmed(&mut self) -> Vec<SegmentInfo> {
-        let mut confirmed = Vec::new();
-        while self.segments.len() > 1 && self.segments[0].last <= self.state.confirmed {
-            confirmed.extend(self.segments.pop_front());
+        let Some(active) = self.segments.pop_back() else { return Vec::new() };
+        let (confirmed, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.segments).into_iter().partition(|segment| self.is_whole(segment));
+        self.segments = kept.into();
+        self.segments.push_back(active);
+        if let Some(oldest) = self.segments.front() {
+            self.state.express.forget_before(oldest.first);
         }
         confirmed
+    }
+
+    /// Returns whether commits wait in the main lane that the express lane overtakes.
+    pub(super) fn has_backlog(&self) -> bool {
+        let Some(run) = self.state.express.open_run() else { return false };
+        let mut next = self.state.confirmed.next();
+        while let Some(end) = self.gap_end(next) {
+            next = end.next();
+        }
+        next < run.first
     }
 
     /// Returns the last number of the gap that holds `number`, if one does.
@@ -225,10 +337,25 @@ impl Books {
         self.state.gaps.iter().find(|gap| (gap.first..=gap.last).contains(&number)).map(|gap| gap.last)
     }
 
-    /// Returns what to declare for `first..=last`, none of which comes: the known gaps, and between them what was
-    /// trimmed in an earlier life of the hub.
-    pub(super) fn declare(&self, first: CommitNumber, last: CommitNumber) -> Vec<Gap> {
+    /// Returns what a lane declares for `first..=last`, none of which comes in it: the known gaps, what goes by the
+    /// other lane, and between them what was trimmed in an earlier life of the hub.
+    pub(super) fn declare(&self, lane: Lane, first: CommitNumber, last: CommitNumber) -> Vec<Gap> {
         let mut declared = Vec::new();
+        let mut next = first;
+        while next <= last {
+            let (of, end) = self.state.express.lane_of(next);
+            let end = end.min(last);
+            if of == lane {
+                self.declare_own(next, end, &mut declared);
+            } else {
+                declared.push(Gap { first: next, last: end, readings: 0, reason: GapReason::OtherLane });
+            }
+            next = end.next();
+        }
+        declared
+    }
+
+    fn declare_own(&self, first: CommitNumber, last: CommitNumber, declared: &mut Vec<Gap>) {
         let mut next = first;
         for gap in self.state.gaps.iter().filter(|gap| gap.last >= first && gap.first <= last) {
             if next < gap.first {
@@ -240,7 +367,26 @@ impl Books {
         if next <= last {
             declared.push(trimmed(next, last));
         }
-        declared
+    }
+
+    /// Returns the runs within `first..=last` that are neither confirmed nor a known gap, and how many readings C
+    /// tells of the others between `readings_before` and `readings_through`.
+    pub(super) fn unknown_in(&self, span: Span) -> (Vec<(CommitNumber, CommitNumber)>, u64) {
+        let span = Span {
+            first: span.first.max(self.state.confirmed.next()),
+            readings_before: span.readings_before.max(self.state.confirmed_readings),
+            ..span
+        };
+        let (mut unknown, mut readings) = (Vec::new(), 0);
+        for part in self.state.express.unconfirmed(span) {
+            let mut declared = Vec::new();
+            self.declare_own(part.first, part.last, &mut declared);
+            let trimmed = |gap: &&Gap| gap.reason == GapReason::TrimmedEarlier;
+            unknown.extend(declared.iter().filter(trimmed).map(|gap| (gap.first, gap.last)));
+            let known: u64 = declared.iter().filter(|gap| !trimmed(gap)).map(|gap| gap.readings).sum();
+            readings += part.readings_through.saturating_sub(part.readings_before).saturating_sub(known);
+        }
+        (unknown, readings)
     }
 
     /// Returns the segment that may hold `number` or, failing that, the next one with commits after it.

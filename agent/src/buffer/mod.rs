@@ -17,7 +17,9 @@ mod dead_letters;
 mod disk;
 mod entry;
 mod error;
+mod express;
 mod heal;
+mod lanes;
 mod open;
 mod quarantine;
 mod read;
@@ -47,6 +49,7 @@ use tokio::sync::watch;
 use crate::delivery::DeadLetter;
 use books::{Books, BooksState};
 use dead_letters::DeadLetters;
+use lanes::SentThrough;
 use quarantine::Quarantine;
 use segment::Segment;
 use state_file::Note;
@@ -56,6 +59,8 @@ use write::Writer;
 pub use books::SentCommit;
 pub use entry::{EntryError, StoredCommit, Totals};
 pub use error::{AppendError, BufferError};
+pub use express::Lane;
+pub use lanes::LaneStart;
 pub use read::{ReadLimits, Run};
 pub use segment::SegmentError;
 pub use settings::{BufferSettings, FullPolicy};
@@ -87,6 +92,7 @@ struct Shared {
     reserve: disk::Reserve,
     watchdog: Watchdog,
     newest: watch::Sender<CommitNumber>,
+    sent: Mutex<SentThrough>,
     faults: Mutex<BTreeMap<Fault, String>>,
     /// Held for its lock until the last clone of the buffer is gone.
     _lock: File,

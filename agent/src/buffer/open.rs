@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use penstock_shared::batch::{Gap, GapReason};
+use penstock_shared::batch::GapReason;
 use penstock_shared::id::CommitNumber;
 use tokio::sync::watch;
 
@@ -15,6 +15,8 @@ use super::books::{Books, BooksState, SegmentInfo};
 use super::dead_letters::DeadLetters;
 use super::entry::Totals;
 use super::error::BufferError;
+use super::express::Span;
+use super::lanes::SentThrough;
 use super::quarantine::Quarantine;
 use super::segment::SegmentError;
 use super::settings::BufferSettings;
@@ -64,6 +66,7 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
         reserve,
         watchdog,
         newest: watch::Sender::new(CommitNumber::NONE),
+        sent: Mutex::default(),
         faults: Mutex::new(BTreeMap::new()),
         _lock: lock,
         settings,
@@ -77,6 +80,7 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
     shared.persist_books()?;
     let last = shared.books().state.last;
     shared.newest.send_replace(last);
+    *super::locked(&shared.sent) = SentThrough::unknown(last);
     Ok(Buffer { shared: Arc::new(shared) })
 }
 
@@ -151,7 +155,9 @@ impl Shared {
     fn is_done_with(&self, first: CommitNumber, last: CommitNumber) -> bool {
         let books = self.books();
         let from = first.max(books.state.confirmed.next());
-        last < from || books.gap_end(from).is_some_and(|end| end >= last)
+        last < from
+            || books.gap_end(from).is_some_and(|end| end >= last)
+            || books.state.express.has(first, last)
     }
 
     fn stock_of(&self, first: CommitNumber, last: CommitNumber) -> Result<SegmentInfo, SegmentError> {
@@ -174,19 +180,16 @@ impl Shared {
         if from >= first {
             return;
         }
-        let declared = books.declare(from, first.previous());
-        let (unknown, known): (Vec<Gap>, Vec<Gap>) =
-            declared.into_iter().partition(|gap| gap.reason == GapReason::TrimmedEarlier);
-        let passed = readings_before.saturating_sub(readings_known.max(books.state.confirmed_readings));
-        let mut missing = passed.saturating_sub(known.iter().map(|gap| gap.readings).sum());
-        for hole in unknown {
-            tracing::error!(
-                first = hole.first.0,
-                last = hole.last.0,
-                readings = missing,
-                "commits are missing"
-            );
-            books.lose(hole.first, hole.last, missing, GapReason::Quarantined);
+        let hole = Span {
+            first: from,
+            readings_before: readings_known,
+            last: first.previous(),
+            readings_through: readings_before,
+        };
+        let (unknown, mut missing) = books.unknown_in(hole);
+        for (first, last) in unknown {
+            tracing::error!(first = first.0, last = last.0, readings = missing, "commits are missing");
+            books.lose_run(first, last, missing, GapReason::Quarantined);
             missing = 0;
         }
     }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use penstock_shared::batch::{Gap, GapReason};
-use penstock_shared::id::CommitNumber;
+use penstock_shared::id::{CommitNumber, Epoch};
 use penstock_shared::reading::Value;
 
 use super::books::SegmentInfo;
 use super::entry::StoredCommit;
 use super::error::BufferError;
+use super::express::{Lane, Span};
 use super::segment::{Segment, SegmentError};
 use super::{Buffer, Fault, Shared, locked};
 
@@ -31,8 +32,10 @@ pub struct ReadLimits {
 }
 
 /// Consecutive commits.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Run {
+    /// The epoch under which the lane goes to the hub.
+    pub epoch: Epoch,
     /// What is missing between where the reader stood and the first commit.
     pub gaps: Vec<Gap>,
     /// The commits; none when there is nothing to read.
@@ -40,18 +43,26 @@ pub struct Run {
 }
 
 impl Buffer {
-    /// Reads a run from `from` on. Blocks on the disk.
+    /// Reads a run of a lane from `from` on. Blocks on the disk.
     ///
     /// # Errors
     /// When the disk refuses. Damage is no error: what cannot be read is declared as a gap, counted as evicted, and
     /// its segment kept aside for the operator.
-    pub fn read(&self, from: CommitNumber, limits: &ReadLimits) -> Result<Run, BufferError> {
+    pub fn read(&self, lane: Lane, from: CommitNumber, limits: &ReadLimits) -> Result<Run, BufferError> {
         let shared = &*self.shared;
         let last = shared.books().state.last;
         let mut commits: Vec<StoredCommit> = Vec::new();
         let mut next = from;
         let mut size = Size::default();
         while next <= last && commits.len() < limits.commits && size.readings < limits.readings {
+            let (of, end) = shared.books().state.express.lane_of(next);
+            if of != lane {
+                if !commits.is_empty() || end >= last {
+                    break;
+                }
+                next = end.next();
+                continue;
+            }
             match shared.step(next)? {
                 Step::Skip(further) if commits.is_empty() => next = further,
                 Step::Skip(_) | Step::End => break,
@@ -66,10 +77,10 @@ impl Buffer {
                 }
             }
         }
-        let Some(first) = commits.first() else { return Ok(Run::default()) };
+        let Some(first) = commits.first() else { return Ok(shared.empty_run(lane)) };
         let before = first.commit.number.previous();
-        let gaps = if from <= before { shared.books().declare(from, before) } else { Vec::new() };
-        Ok(Run { gaps, commits })
+        let gaps = if from <= before { shared.books().declare(lane, from, before) } else { Vec::new() };
+        Ok(Run { epoch: shared.epoch_of(lane), gaps, commits })
     }
 }
 
@@ -99,6 +110,18 @@ enum Step {
 }
 
 impl Shared {
+    fn empty_run(&self, lane: Lane) -> Run {
+        Run { epoch: self.epoch_of(lane), gaps: Vec::new(), commits: Vec::new() }
+    }
+
+    fn epoch_of(&self, lane: Lane) -> Epoch {
+        let epoch = self.books().state.epoch;
+        match lane {
+            Lane::Main => epoch,
+            Lane::Express => epoch.other_lane(),
+        }
+    }
+
     fn step(&self, number: CommitNumber) -> Result<Step, BufferError> {
         let info = {
             let books = self.books();
@@ -125,6 +148,10 @@ impl Shared {
     }
 
     fn draining(&self, first: CommitNumber) -> Result<Arc<Segment>, SegmentError> {
+        if self.books().segments.back().is_some_and(|active| active.first == first) {
+            // Open anyway: whoever drains another one beside it must not have to open that again and again.
+            return self.segment(first);
+        }
         let mut draining = locked(&self.draining);
         if let Some(segment) = draining.as_ref().filter(|segment| segment.first() == first) {
             return Ok(Arc::clone(segment));
@@ -196,7 +223,8 @@ impl Shared {
             "commits lost to damage"
         );
         self.set_fault(Fault::Quarantine, format!("segment {} is damaged, see quarantine/", info.first));
-        self.books().lose(first, last, readings, GapReason::Quarantined);
+        let lost = Span { first, readings_before: before, last, readings_through };
+        self.books().lose(lost, GapReason::Quarantined);
         locked(&self.damaged).insert(info.first);
         self.persist_books()
     }

@@ -26,6 +26,9 @@ const SEQUENCE_BYTES: usize = 8;
 const CHECKSUM_BYTES: usize = 8;
 const PREFIX_BYTES: usize = LENGTH_BYTES + SEQUENCE_BYTES;
 
+/// More fields than were ever appended to a state.
+const APPENDED: usize = 16;
+
 const NOTE_OFFSET: u64 = 2 * SLOT_BYTES as u64;
 const NOTE_BYTES: usize = 64;
 const FILE_BYTES: usize = 2 * SLOT_BYTES + NOTE_BYTES;
@@ -57,7 +60,9 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
             .filter_map(|slot| read_slot(&file, slot))
             .max_by_key(|(sequence, _)| *sequence);
         let (sequence, state) = match newest {
-            Some((sequence, bytes)) => {
+            Some((sequence, mut bytes)) => {
+                // What later versions append to a state reads as empty lists and zeros in an older one.
+                bytes.extend_from_slice(&[0; APPENDED]);
                 (sequence, Some(postcard::from_bytes(&bytes).map_err(io::Error::other)?))
             }
             None => (0, None),

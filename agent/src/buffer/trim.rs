@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use penstock_shared::batch::GapReason;
+use penstock_shared::batch::{Gap, GapReason};
 use penstock_shared::id::CommitNumber;
 
 use super::books::SentCommit;
 use super::error::BufferError;
+use super::express::Lane;
 use super::segment::SegmentError;
 use super::{Buffer, Shared, locked, segment_dirs};
 use crate::delivery::DeadLetter;
@@ -16,16 +17,16 @@ use crate::delivery::DeadLetter;
 const STATE_EVERY: Duration = Duration::from_secs(1);
 
 impl Buffer {
-    /// Takes note that the hub has every commit through `through`, and gives back the disk of whole segments.
-    /// `sent` are the commits of the batch that was answered. Blocks on the disk.
+    /// Takes note that the hub has every commit of a lane through `through`, and gives back the disk of whole
+    /// segments. `sent` are the commits of the batch that was answered. Blocks on the disk.
     ///
     /// # Errors
     /// When the disk refuses; the confirmation itself is kept.
-    pub fn confirm(&self, through: CommitNumber, sent: &[SentCommit]) -> Result<(), BufferError> {
+    pub fn confirm(&self, lane: Lane, through: CommitNumber, sent: &[SentCommit]) -> Result<(), BufferError> {
         let shared = &*self.shared;
         shared.leap_behind(through)?;
-        let (through, readings_through) = shared.settle(through, sent)?;
-        shared.books().confirm(through, readings_through, sent);
+        let (through, readings_through) = shared.settle(lane, through, sent)?;
+        shared.books().confirm(lane, through, readings_through, sent);
         shared.remove_confirmed()?;
         if locked(&shared.state_file).written_at.elapsed() >= STATE_EVERY {
             shared.persist_books()?;
@@ -42,7 +43,7 @@ impl Buffer {
         let shared = &*self.shared;
         locked(&shared.dead_letters).append(letters, &shared.quarantine)?;
         let readings = u64::from(commit.readings);
-        shared.books().lose(commit.number, commit.number, readings, GapReason::Refused);
+        shared.books().lose_run(commit.number, commit.number, readings, GapReason::Refused);
         shared.persist_books()
     }
 
@@ -56,29 +57,43 @@ impl Buffer {
 }
 
 impl Shared {
-    /// Returns the last commit up to which the answer can be booked, and C there.
-    fn settle(&self, through: CommitNumber, sent: &[SentCommit]) -> Result<(CommitNumber, u64), BufferError> {
+    /// Returns the last commit up to which an answer in a lane can be booked, and C there.
+    fn settle(
+        &self,
+        lane: Lane,
+        through: CommitNumber,
+        sent: &[SentCommit],
+    ) -> Result<(CommitNumber, u64), BufferError> {
         if let Some(commit) = sent.iter().rev().find(|commit| commit.number == through) {
             return Ok((through, commit.readings_through));
         }
-        let (last, readings, confirmed, confirmed_readings) = {
+        let (last, readings, confirmed, confirmed_readings, limit) = {
             let books = self.books();
-            let state = &books.state;
-            (state.last, state.totals.readings, state.confirmed, state.confirmed_readings)
+            let (confirmed, confirmed_readings) = books.confirmed(lane);
+            let overtaken =
+                books.state.express.open_run().map(|run| (run.first.previous(), run.readings_before));
+            let limit = overtaken.filter(|_| lane == Lane::Main);
+            (books.state.last, books.state.totals.readings, confirmed, confirmed_readings, limit)
         };
+        let (last, readings) = limit.unwrap_or((last, readings));
         if through >= last {
             return Ok((last, readings));
         }
         let mut number = through;
         while number > confirmed {
-            if let Some(gap) =
-                self.books().state.gaps.iter().find(|gap| (gap.first..=gap.last).contains(&number))
-            {
+            let (of, gap) = {
+                let books = self.books();
+                let holds = |gap: &&Gap| (gap.first..=gap.last).contains(&number);
+                (books.state.express.lane_of(number).0, books.state.gaps.iter().find(holds).copied())
+            };
+            if let Some(gap) = gap {
                 // Inside a gap C is unknown but at its end: nothing of it is booked before its end is confirmed.
                 number = gap.first.previous();
                 continue;
             }
-            if let Some(readings_through) = self.readings_through(number)? {
+            if of == lane
+                && let Some(readings_through) = self.readings_through(number)?
+            {
                 return Ok((number, readings_through));
             }
             number = number.previous();
@@ -104,11 +119,7 @@ impl Shared {
 
     /// Removes from the disk what the hub has whole.
     pub(super) fn remove_confirmed(&self) -> Result<(), BufferError> {
-        let any = {
-            let books = self.books();
-            books.segments.len() > 1 && books.segments[0].last <= books.state.confirmed
-        };
-        if !any {
+        if !self.books().has_confirmed() {
             return Ok(());
         }
         // The books first: a segment that is gone without them would look like a loss.

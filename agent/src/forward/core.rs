@@ -9,14 +9,19 @@ use penstock_shared::frame::MAX_FRAME_COMMITS;
 use penstock_shared::id::CommitNumber;
 
 use super::settings::ForwardSettings;
-use crate::buffer::ReadLimits;
+use crate::buffer::{LaneStart, ReadLimits};
 
 /// More readings than this never stand in one batch: the frame's own bound.
 const READINGS_CAP: usize = penstock_shared::frame::MAX_FRAME_READINGS;
 /// Far below what a frame may hold: two batches in several forms are in memory at once, and only long texts get here.
 const BYTES_CAP: usize = 1 << 20;
+/// So many full batches behind is far behind.
+const FAR_BEHIND_BATCHES: usize = 2;
 /// A hub that asks for a longer pause is asked again after this one.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// The longest pause before another attempt to connect: it costs a hub little, and live data waits for it.
+const RECONNECT_CAP: Duration = Duration::from_secs(1);
 
 /// So many commits in a row are set aside without a pause; more mean that the hub refuses everything, for a reason
 /// that an operator can cure.
@@ -37,6 +42,8 @@ pub(super) enum Outcome {
     Unauthorized(u16),
     /// The hub asks to come back later.
     Later(Option<Duration>),
+    /// No connection: nothing was sent.
+    Unreachable(String),
     /// No answer that can be understood: what became of the frame is unknown.
     Failed(String),
 }
@@ -94,15 +101,15 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(settings: &ForwardSettings, confirmed: CommitNumber, readings_before: u64) -> Self {
+    pub(super) fn new(settings: &ForwardSettings, start: LaneStart) -> Self {
         Self {
             batch_readings: settings.batch_readings,
             catch_up_readings: settings.catch_up_readings.max(settings.batch_readings),
             linger: settings.linger,
             backoff: Backoff::new(settings.backoff_min, settings.backoff_max),
             backoff_max: settings.backoff_max,
-            next: confirmed.next(),
-            readings_before,
+            next: start.next,
+            readings_before: start.readings_before,
             waiting_since: None,
             most_commits: MAX_FRAME_COMMITS,
             set_aside: 0,
@@ -135,6 +142,16 @@ impl Core {
     /// Notes that a batch was sealed: what arrives from now on waits for the next one.
     pub(super) fn sealed(&mut self, now: Instant) {
         self.waiting_since = Some(now);
+    }
+
+    /// Takes note that `readings` in all are on their way already, also by another lane.
+    pub(super) fn count_from(&mut self, readings: u64) {
+        self.readings_before = readings;
+    }
+
+    /// Tells whether so much waits that it would be long before what arrives now is sent.
+    pub(super) fn is_far_behind(&self, readings: u64) -> bool {
+        self.waiting(readings) >= FAR_BEHIND_BATCHES * self.catch_up_readings
     }
 
     /// Moves behind a commit.
@@ -178,6 +195,10 @@ impl Core {
                 let delay = asked.map_or(own, |asked| asked.min(LONGEST_RETRY_AFTER));
                 Action::Pause { delay, fault: "hub asks to come back later".to_owned() }
             }
+            Outcome::Unreachable(detail) => Action::Pause {
+                delay: self.backoff.next_delay(dice).min(RECONNECT_CAP),
+                fault: format!("hub not reached: {detail}"),
+            },
             Outcome::Failed(detail) => self.pause(format!("hub not reached: {detail}"), dice),
         }
     }
@@ -209,7 +230,7 @@ mod tests {
 
     fn core() -> Core {
         let settings = ForwardSettings::new(AgentId::new("gw").unwrap(), "http://127.0.0.1:1");
-        Core::new(&settings, CommitNumber(10), 500)
+        Core::new(&settings, LaneStart { next: CommitNumber(11), readings_before: 500 })
     }
 
     #[test]
@@ -269,6 +290,15 @@ mod tests {
         assert_eq!(delays, [200, 400, 800, 1600]);
         delay(Outcome::Have(CommitNumber(11)));
         assert_eq!(delay(Outcome::Failed("cut".into())), 200);
+    }
+
+    #[test]
+    fn a_hub_that_cannot_be_reached_is_tried_often() {
+        let mut core = core();
+        for _ in 0..10 {
+            let action = core.react(Outcome::Unreachable("refused".into()), 1, 1.0);
+            assert!(matches!(action, Action::Pause { delay, .. } if delay <= RECONNECT_CAP), "{action:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use penstock_shared::answer::{BatchesAnswer, FRAMES_CONTENT_TYPE, FrameAnswer};
+use penstock_shared::answer::{
+    BACKLOG_PARAMETER, BacklogGrant, BatchesAnswer, FRAMES_CONTENT_TYPE, FrameAnswer,
+};
 use penstock_shared::report::AgentReport;
 use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
@@ -18,11 +20,26 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// So much of an error text is worth showing.
 const MAX_DETAIL_CHARS: usize = 300;
 
+/// What came of sending a frame, and what the hub grants.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) outcome: Outcome,
+    /// None unless the hub answered and grants something.
+    pub(super) grant: Option<BacklogGrant>,
+}
+
+impl From<Outcome> for Reply {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, grant: None }
+    }
+}
+
 /// The way to one hub.
 #[derive(Debug, Clone)]
 pub(crate) struct Hub {
     client: reqwest::Client,
     batches_url: String,
+    backlog_url: String,
     report_url: String,
     token: Option<String>,
 }
@@ -44,22 +61,24 @@ impl Hub {
         Ok(Self {
             client,
             batches_url: format!("{base}/api/v1/batches"),
+            backlog_url: format!("{base}/api/v1/batches?{BACKLOG_PARAMETER}=true"),
             report_url: format!("{base}/api/v1/agents/report"),
             token: settings.token.clone().filter(|token| !token.is_empty()),
         })
     }
 
-    /// Sends one frame and says what came of it.
-    pub(super) async fn send(&self, frame: &[u8]) -> Outcome {
+    /// Sends one frame, of a backlog or not, and says what came of it.
+    pub(super) async fn send(&self, frame: &[u8], is_backlog: bool) -> Reply {
         let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
         let mut body = Vec::with_capacity(4 + frame.len());
         body.extend_from_slice(&length.to_le_bytes());
         body.extend_from_slice(frame);
-        let request =
-            self.client.post(&self.batches_url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE).body(body);
+        let url = if is_backlog { &self.backlog_url } else { &self.batches_url };
+        let request = self.client.post(url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE).body(body);
         match self.authorized(request).send().await {
             Ok(response) => understand(response).await,
-            Err(error) => Outcome::Failed(chain(&error)),
+            Err(error) if error.is_connect() => Outcome::Unreachable(chain(&error)).into(),
+            Err(error) => Outcome::Failed(chain(&error)).into(),
         }
     }
 
@@ -98,18 +117,20 @@ impl Hub {
     }
 }
 
-async fn understand(response: Response) -> Outcome {
+async fn understand(response: Response) -> Reply {
     let status = response.status();
     let retry_after = retry_after(&response);
     let body = match body(response).await {
         Ok(body) => body,
-        Err(detail) => return Outcome::Failed(detail),
+        Err(detail) => return Outcome::Failed(detail).into(),
     };
-    match status {
-        StatusCode::OK => match serde_json::from_slice::<BatchesAnswer>(&body) {
-            Ok(answer) => fate(answer),
-            Err(error) => Outcome::Failed(format!("answer does not parse: {error}")),
-        },
+    if status == StatusCode::OK {
+        return match serde_json::from_slice::<BatchesAnswer>(&body) {
+            Ok(answer) => Reply { grant: answer.backlog, outcome: fate(answer) },
+            Err(error) => Outcome::Failed(format!("answer does not parse: {error}")).into(),
+        };
+    }
+    let outcome = match status {
         StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Unauthorized(status.as_u16()),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Outcome::Later(retry_after),
@@ -119,7 +140,8 @@ async fn understand(response: Response) -> Outcome {
         },
         // Also 404 and its like: a wrong address must not turn readings into dead letters.
         _ => Outcome::Failed(strange(status, &body)),
-    }
+    };
+    outcome.into()
 }
 
 fn fate(answer: BatchesAnswer) -> Outcome {

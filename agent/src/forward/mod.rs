@@ -1,16 +1,20 @@
-//! Ships the buffer to the hub: oldest first, one stream, trimming only what the hub has confirmed.
+//! Ships the buffer to the hub, trimming only what the hub has confirmed: oldest first, but after an outage what is new
+//! overtakes what waited.
 //!
 //! ```text
 //! buffer ─read─▶ pack ─frame─▶ hub ─outcome─▶ core ─action─▶ confirm, go back, halve, set aside or pause
 //! ```
 //!
-//! `core` decides, this file does. While a frame is on its way the next one is packed already.
+//! `core` decides for one lane, this file does. There is one request at a time: the lanes take turns, and the backlog
+//! keeps to the pace that the hub grants. While a frame is on its way the next one of its lane is packed already.
 //! This module must not know how commits lie on disk, nor of MQTT.
 
 mod core;
 mod hub;
+mod pace;
 mod pack;
 mod settings;
+mod way;
 
 #[cfg(test)]
 mod tests;
@@ -19,13 +23,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use penstock_shared::id::CommitNumber;
+use penstock_shared::reading::TimestampMicros;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use self::core::{Action, Core, Outcome, Seal};
-use crate::buffer::{Buffer, BufferError, ReadLimits, StoredCommit};
+use self::core::{Action, Outcome, Seal};
+use crate::buffer::{Buffer, BufferError, Lane, StoredCommit};
 use crate::clock::Clock;
-use pack::{PackError, Packed, Sealed};
+use hub::Reply;
+use pace::Pace;
+use pack::{Packed, Sealed};
+use way::Way;
 
 pub(crate) use hub::Hub;
 pub use settings::ForwardSettings;
@@ -36,16 +43,22 @@ const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// How often the clock is looked at while readings wait for it.
 const CLOCK_PAUSE: Duration = Duration::from_secs(1);
 
+/// New readings overtake only a backlog that is older than this.
+const OVERTAKEN_AGE_MICROS: i64 = 5_000_000;
+
 /// The one sender of one buffer.
 pub struct Forwarder {
     buffer: Buffer,
     clock: Arc<Clock>,
     settings: ForwardSettings,
     hub: Hub,
-    core: Core,
+    main: Way,
+    /// Where new commits go while the main lane drains a backlog.
+    express: Option<Way>,
+    pace: Pace,
+    /// The lane that was served last.
+    served: Lane,
     newest: watch::Receiver<CommitNumber>,
-    /// The next frame, packed while the one before it was on its way.
-    ahead: Option<(CommitNumber, JoinHandle<Result<Packed, PackError>>)>,
 }
 
 /// Why a forwarder cannot be made.
@@ -63,22 +76,24 @@ impl Forwarder {
     /// When the HTTP client cannot be set up.
     pub fn new(buffer: Buffer, clock: Arc<Clock>, settings: ForwardSettings) -> Result<Self, ForwardError> {
         let hub = Hub::new(&settings)?;
-        let (confirmed, readings) = buffer.confirmed();
-        let core = Core::new(&settings, confirmed, readings);
+        let main = Way::new(Lane::Main, &buffer, &settings);
+        let express = buffer.express_is_open().then(|| Way::new(Lane::Express, &buffer, &settings));
         let newest = buffer.subscribe();
-        Ok(Self { buffer, clock, settings, hub, core, newest, ahead: None })
+        let (pace, served) = (Pace::new(Instant::now()), Lane::Main);
+        Ok(Self { buffer, clock, settings, hub, main, express, pace, served, newest })
     }
 
     /// Sends until `shutdown` becomes true, then finishes the request in flight.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        while self.until_due(&mut shutdown).await {
-            match self.next_frame().await {
+        while let Some(lane) = self.until_due(&mut shutdown).await {
+            self.served = lane;
+            match self.next_frame(lane).await {
                 Packed::Sealed(sealed) => {
-                    if !self.deliver(sealed, &mut shutdown).await {
+                    if !self.deliver(lane, sealed, &mut shutdown).await {
                         return;
                     }
                 }
-                Packed::TooLarge(commits) => self.act_on(Outcome::TooLarge, &commits).await,
+                Packed::TooLarge(commits) => self.act_on(lane, Outcome::TooLarge, &commits).await,
                 Packed::Held => {
                     let fault = format!("clock is not set ({}): readings wait", self.clock.waits_for());
                     self.buffer.set_link_fault(Some(fault));
@@ -94,24 +109,48 @@ impl Forwarder {
                     }
                 }
             }
+            self.fall_back_into_line().await;
         }
     }
 
-    /// Waits until a batch is due; false when it is time to stop.
-    async fn until_due(&mut self, shutdown: &mut watch::Receiver<bool>) -> bool {
+    /// The way of what arrives now.
+    fn live(&mut self) -> &mut Way {
+        self.express.as_mut().unwrap_or(&mut self.main)
+    }
+
+    fn way(&mut self, lane: Lane) -> &mut Way {
+        match lane {
+            Lane::Main => &mut self.main,
+            Lane::Express => self.live(),
+        }
+    }
+
+    /// Waits until a batch is due and returns of which lane; none when it is time to stop.
+    async fn until_due(&mut self, shutdown: &mut watch::Receiver<bool>) -> Option<Lane> {
         loop {
             if *shutdown.borrow() {
-                return false;
+                return None;
             }
             self.newest.mark_unchanged();
             let (newest, readings) = self.buffer.newest();
-            let deadline = match self.core.seal(newest, readings, Instant::now()) {
-                Seal::Now => return true,
-                Seal::At(due) => Some(due),
-                Seal::Nothing => None,
+            let now = Instant::now();
+            let live = self.live().lane();
+            let seal = self.live().core.seal(newest, readings, now);
+            let backlog = self.buffer.has_backlog().then(|| self.pace.due());
+            let backlog_is_due = backlog.is_some_and(|due| due <= now);
+            // In turns, should both be due all the time.
+            if seal == Seal::Now && !(backlog_is_due && self.served == live) {
+                return Some(live);
+            }
+            if backlog_is_due {
+                return Some(Lane::Main);
+            }
+            let deadline = match seal {
+                Seal::At(due) => Some(backlog.map_or(due, |backlog| backlog.min(due))),
+                Seal::Now | Seal::Nothing => backlog,
             };
             if !self.until_changed(deadline, shutdown).await {
-                return false;
+                return None;
             }
         }
     }
@@ -136,13 +175,10 @@ impl Forwarder {
         }
     }
 
-    async fn next_frame(&mut self) -> Packed {
-        let next = self.core.next;
-        let packing = match self.ahead.take() {
-            Some((from, packing)) if from == next => packing,
-            _ => self.start_packing(next, self.core.limits(self.buffer.newest().1)),
-        };
-        self.core.sealed(Instant::now());
+    async fn next_frame(&mut self, lane: Lane) -> Packed {
+        let (buffer, clock) = (self.buffer.clone(), Arc::clone(&self.clock));
+        let agent = self.settings.agent.clone();
+        let packing = self.way(lane).take_packing(&buffer, &clock, &agent);
         match packing.await {
             Ok(Ok(packed)) => packed,
             Ok(Err(error)) => {
@@ -158,21 +194,20 @@ impl Forwarder {
         }
     }
 
-    fn start_packing(&self, from: CommitNumber, limits: ReadLimits) -> JoinHandle<Result<Packed, PackError>> {
-        let (buffer, clock) = (self.buffer.clone(), Arc::clone(&self.clock));
-        let agent = self.settings.agent.clone();
-        tokio::task::spawn_blocking(move || pack::pack(&buffer, &clock, &agent, from, &limits))
-    }
-
     /// Sends a frame until its fate is known; false when it is time to stop.
     ///
     /// The frame stays in memory meanwhile: should the quota evict its commits, the answer still tells whether the
     /// hub has them.
-    async fn deliver(&mut self, sealed: Sealed, shutdown: &mut watch::Receiver<bool>) -> bool {
-        self.pack_ahead(&sealed.commits);
+    async fn deliver(&mut self, lane: Lane, sealed: Sealed, shutdown: &mut watch::Receiver<bool>) -> bool {
+        self.pack_ahead(lane, &sealed.commits);
+        if let Some(last) = sealed.commits.last() {
+            self.buffer.sending(lane, last.commit.number);
+        }
+        let is_backlog = lane == Lane::Main && self.express.is_some();
         loop {
-            let outcome = self.hub.send(&sealed.frame).await;
-            match self.core.react(outcome, sealed.commits.len(), rand::random()) {
+            let Reply { outcome, grant } = self.hub.send(&sealed.frame, is_backlog).await;
+            let is_taken = matches!(outcome, Outcome::Have(_));
+            match self.way(lane).core.react(outcome, sealed.commits.len(), rand::random()) {
                 Action::Pause { delay, fault } => {
                     tracing::debug!(fault, ?delay, "frame not delivered");
                     self.buffer.set_link_fault(Some(fault));
@@ -184,61 +219,120 @@ impl Forwarder {
                 }
                 action => {
                     self.buffer.set_link_fault(None);
-                    self.apply(action, &sealed.commits).await;
+                    self.apply(lane, action, &sealed.commits).await;
+                    if is_backlog {
+                        self.pace.sent(pack::readings(&sealed.commits), Instant::now());
+                    }
+                    if let Some(grant) = grant {
+                        self.pace.grant(grant);
+                        if is_taken && lane == self.live().lane() {
+                            self.overtake(&sealed.commits).await;
+                        }
+                    }
                     return true;
                 }
             }
         }
     }
 
-    fn pack_ahead(&mut self, commits: &[StoredCommit]) {
+    fn pack_ahead(&mut self, lane: Lane, commits: &[StoredCommit]) {
         let Some(last) = commits.last() else { return };
         let (newest, readings) = self.buffer.newest();
         let waiting = readings.saturating_sub(last.totals.readings);
         if newest > last.commit.number && waiting >= self.settings.batch_readings as u64 {
-            let next = last.commit.number.next();
-            let limits = self.core.limits(readings);
-            self.ahead = Some((next, self.start_packing(next, limits)));
+            let (buffer, clock) = (self.buffer.clone(), Arc::clone(&self.clock));
+            let agent = self.settings.agent.clone();
+            self.way(lane).pack_ahead(last.commit.number.next(), &buffer, &clock, &agent);
         }
     }
 
-    async fn act_on(&mut self, outcome: Outcome, commits: &[StoredCommit]) {
-        let action = self.core.react(outcome, commits.len(), rand::random());
-        self.apply(action, commits).await;
+    /// Lets what arrives now overtake what waits, where the commits that were just taken are old and many follow them.
+    async fn overtake(&mut self, taken: &[StoredCommit]) {
+        let (_, readings) = self.buffer.newest();
+        let now = TimestampMicros::now().0;
+        let is_old = taken.last().is_some_and(|last| now - last.received_at.0 > OVERTAKEN_AGE_MICROS);
+        if is_old && self.live().core.is_far_behind(readings) {
+            self.change_lanes(Buffer::open_express).await;
+        }
     }
 
-    async fn apply(&mut self, action: Action, commits: &[StoredCommit]) {
+    /// Lets new commits go by the main lane again when nothing waits there any more.
+    async fn fall_back_into_line(&mut self) {
+        if self.express.is_some() && !self.buffer.has_backlog() {
+            self.change_lanes(Buffer::close_express).await;
+        }
+    }
+
+    /// Changes the lanes. Nothing is sent before the change is on the disk.
+    async fn change_lanes(&mut self, change: fn(&Buffer) -> Result<bool, BufferError>) {
+        let buffer = self.buffer.clone();
+        match tokio::task::spawn_blocking(move || change(&buffer)).await {
+            Ok(Ok(false)) => return,
+            Ok(Ok(true)) => {}
+            outcome => {
+                tracing::error!(?outcome, "lanes are changed as soon as the disk takes it");
+                let buffer = self.buffer.clone();
+                while !off_thread({
+                    let buffer = buffer.clone();
+                    move || buffer.checkpoint()
+                })
+                .await
+                {}
+            }
+        }
+        // What is packed ahead may hold commits that now go by the other lane.
+        self.main.forget_packed();
+        self.express =
+            self.buffer.express_is_open().then(|| Way::new(Lane::Express, &self.buffer, &self.settings));
+        if self.express.is_none() {
+            self.main.core.count_from(self.buffer.lane_start(Lane::Main).readings_before);
+        }
+    }
+
+    async fn act_on(&mut self, lane: Lane, outcome: Outcome, commits: &[StoredCommit]) {
+        let action = self.way(lane).core.react(outcome, commits.len(), rand::random());
+        self.apply(lane, action, commits).await;
+    }
+
+    async fn apply(&mut self, lane: Lane, action: Action, commits: &[StoredCommit]) {
         match action {
-            Action::Confirm(through) => self.confirm(through, commits).await,
+            Action::Confirm(through) => self.confirm(lane, through, commits).await,
             Action::Repack(through) => {
                 tracing::warn!(through = through.0, "hub lacks earlier commits, packing anew from there");
-                self.confirm(through, commits).await;
+                self.confirm(lane, through, commits).await;
             }
-            Action::SetAside(reason, detail) => self.set_aside(commits, reason, detail).await,
-            Action::Shrink => self.ahead = None,
+            Action::SetAside(reason, detail) => self.set_aside(lane, commits, reason, detail).await,
+            Action::Shrink => self.way(lane).forget_packed(),
             Action::Pause { delay, .. } => tokio::time::sleep(delay).await,
         }
     }
 
-    async fn confirm(&mut self, through: CommitNumber, commits: &[StoredCommit]) {
+    async fn confirm(&mut self, lane: Lane, through: CommitNumber, commits: &[StoredCommit]) {
         let readings = commits
             .iter()
             .find(|stored| stored.commit.number == through)
             .map(|stored| stored.totals.readings);
         let sent = pack::sent(commits);
         let buffer = self.buffer.clone();
-        off_thread(move || buffer.confirm(through, &sent)).await;
+        off_thread(move || buffer.confirm(lane, through, &sent)).await;
         // Elsewhere than at the end of a sent commit the exact count is unknown; 0 means: take it for a backlog.
-        self.core.go_behind(through, readings.unwrap_or_default());
+        self.way(lane).core.go_behind(through, readings.unwrap_or_default());
     }
 
-    async fn set_aside(&mut self, commits: &[StoredCommit], reason: &'static str, detail: String) {
+    async fn set_aside(
+        &mut self,
+        lane: Lane,
+        commits: &[StoredCommit],
+        reason: &'static str,
+        detail: String,
+    ) {
         let Some(stored) = commits.first().cloned() else { return };
         let (number, readings) = (stored.commit.number, stored.totals.readings);
         let buffer = self.buffer.clone();
         if off_thread(move || pack::set_aside(&buffer, &stored, reason, &detail)).await {
-            self.core.go_behind(number, readings);
-            self.ahead = None;
+            let way = self.way(lane);
+            way.core.go_behind(number, readings);
+            way.forget_packed();
         }
     }
 }

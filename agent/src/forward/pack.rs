@@ -5,7 +5,7 @@ use penstock_shared::frame::{self, SealError};
 use penstock_shared::id::{AgentId, CommitNumber};
 use penstock_shared::reading::TimestampMicros;
 
-use crate::buffer::{Buffer, BufferError, ReadLimits, SentCommit, StoredCommit};
+use crate::buffer::{Buffer, BufferError, Lane, ReadLimits, SentCommit, StoredCommit};
 use crate::clock::Clock;
 use crate::delivery::DeadLetter;
 
@@ -40,15 +40,16 @@ pub(super) enum PackError {
     Seal(SealError),
 }
 
-/// Reads from `from` on and seals. Blocks on the disk.
+/// Reads a lane from `from` on and seals. Blocks on the disk.
 pub(super) fn pack(
     buffer: &Buffer,
     clock: &Clock,
     agent: &AgentId,
+    lane: Lane,
     from: CommitNumber,
     limits: &ReadLimits,
 ) -> Result<Packed, PackError> {
-    let mut run = buffer.read(from, limits)?;
+    let mut run = buffer.read(lane, from, limits)?;
     if let Some(place) = run.commits.iter_mut().position(|stored| resolve_times(stored, clock).is_none()) {
         run.commits.truncate(place);
         if place == 0 {
@@ -61,7 +62,7 @@ pub(super) fn pack(
     // Moved there and back: a copy of long texts would weigh as much as the batch.
     let (commits, known): (Vec<_>, Vec<_>) =
         run.commits.into_iter().map(|stored| (stored.commit, (stored.received_at, stored.totals))).unzip();
-    let batch = Batch { agent: agent.clone(), epoch: buffer.epoch(), gaps: run.gaps, received_at, commits };
+    let batch = Batch { agent: agent.clone(), epoch: run.epoch, gaps: run.gaps, received_at, commits };
     let sealed = frame::seal(&batch);
     let stored = |(commit, (received_at, totals))| StoredCommit { commit, received_at, totals };
     let commits = batch.commits.into_iter().zip(known).map(stored).collect();
@@ -79,6 +80,11 @@ fn resolve_times(stored: &mut StoredCommit, clock: &Clock) -> Option<()> {
         reading.time = clock.resolve(reading.time)?;
     }
     Some(())
+}
+
+/// Returns how many readings commits hold.
+pub(super) fn readings(commits: &[StoredCommit]) -> usize {
+    commits.iter().map(|stored| stored.commit.readings.len()).sum()
 }
 
 /// Returns what the buffer needs to know of commits that were sent.

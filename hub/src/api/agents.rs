@@ -10,6 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use futures_util::TryStreamExt;
 use mongodb::bson::{self, Document, doc};
+use penstock_shared::id::Epoch;
 use penstock_shared::report::{AgentReport, RecordCounts};
 use serde::Serialize;
 
@@ -72,7 +73,7 @@ pub enum AgentState {
     Silent,
 }
 
-/// What the hub has of an agent's epoch.
+/// What the hub has of an agent's buffer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HubCounts {
@@ -80,6 +81,15 @@ struct HubCounts {
     ledger_readings: u64,
     /// Readings that are stored and rolled up.
     applied_readings: u64,
+}
+
+impl std::iter::Sum for HubCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, counts| Self {
+            ledger_readings: sum.ledger_readings + counts.ledger_readings,
+            applied_readings: sum.applied_readings + counts.applied_readings,
+        })
+    }
 }
 
 impl AgentView {
@@ -110,10 +120,11 @@ pub async fn fleet(store: &Store, only: Option<&str>) -> Result<Vec<AgentView>, 
     ];
     let found: Vec<Document> = store.collection(COLLECTION).aggregate(with_age).await?.try_collect().await?;
     let reports: Vec<(AgentReport, i64, i64)> = found.into_iter().filter_map(read_report).collect();
-    let books: Vec<String> = reports.iter().map(|(report, ..)| book(&report.agent, &report.epoch)).collect();
-    let hub = hub_counts(store, only, &books).await?;
-    let views = reports.into_iter().zip(books).map(|((report, seen_at, silent_ms), book)| {
-        view(report, hub.get(&book).copied().unwrap_or_default(), seen_at, silent_ms)
+    let books: Vec<[String; 2]> = reports.iter().map(|(report, ..)| books_of(report)).collect();
+    let hub = hub_counts(store, only, books.as_flattened()).await?;
+    let views = reports.into_iter().zip(books).map(|((report, seen_at, silent_ms), books)| {
+        let of_both_lanes = books.iter().filter_map(|book| hub.get(book).copied()).sum();
+        view(report, of_both_lanes, seen_at, silent_ms)
     });
     Ok(views.collect())
 }
@@ -134,9 +145,11 @@ fn read_report(mut agent: Document) -> Option<(AgentReport, i64, i64)> {
     Some((bson::from_bson(agent.remove("report")?).ok()?, seen_at, silent_ms))
 }
 
-/// Names the books of an agent's epoch as the collection `progress` does.
-fn book(agent: &impl std::fmt::Display, epoch: &str) -> String {
-    format!("{agent}/{epoch}")
+/// Names the books of an agent's buffer, one for each of its lanes, as the collection `progress` does.
+fn books_of(report: &AgentReport) -> [String; 2] {
+    let AgentReport { agent, epoch, .. } = report;
+    let other_lane = epoch.parse::<Epoch>().map(|epoch| epoch.other_lane().to_string());
+    [format!("{agent}/{epoch}"), format!("{agent}/{}", other_lane.unwrap_or_default())]
 }
 
 /// Returns what the hub has of each of these books; all of one agent, or of many.

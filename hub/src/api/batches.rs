@@ -7,21 +7,32 @@ use axum::http::{HeaderMap, header};
 use penstock_shared::answer::{BatchesAnswer, FRAMES_CONTENT_TYPE, FrameAnswer};
 use penstock_shared::frame;
 use penstock_shared::id::AgentId;
+use serde::Deserialize;
 
 use crate::ingest::application::APPLICATION_PREFIX;
 use crate::telemetry::Telemetry;
 
 use super::callers::AgentCaller;
 use super::errors::ApiError;
+use super::params::Params;
 use super::state::ApiState;
 
 /// How many bytes a frame's length takes.
 const LENGTH_BYTES: usize = 4;
 
+/// The query.
+#[derive(Debug, Deserialize)]
+pub(super) struct BatchesParams {
+    /// Whether the frames are of a backlog that live data overtakes.
+    #[serde(default)]
+    backlog: bool,
+}
+
 /// Answers the fate of each frame.
 pub(super) async fn post(
     caller: AgentCaller,
     State(state): State<ApiState>,
+    Params(params): Params<BatchesParams>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<BatchesAnswer>, ApiError> {
@@ -43,7 +54,8 @@ pub(super) async fn post(
         state.telemetry().requests_held_back.increment();
     })?;
     count(state.telemetry(), &answers, bytes);
-    Ok(Json(BatchesAnswer { answers }))
+    let backlog = Some(state.ingest().grant(&agent, params.backlog));
+    Ok(Json(BatchesAnswer { answers, backlog }))
 }
 
 /// Cuts the body into frames.

@@ -19,6 +19,8 @@ pub struct IngestSettings {
     pub max_lag: Duration,
     /// How many readings the ledger may hold unapplied before agents are asked to wait.
     pub max_pending_readings: u64,
+    /// How many readings a second all agents together may send of their backlogs while live data overtakes them.
+    pub backlog_readings_per_second: u32,
 }
 
 impl IngestSettings {
@@ -34,6 +36,11 @@ impl IngestSettings {
             max_events_per_request: section.number("max_events_per_request", 10_000, 1..=100_000),
             max_lag: section.seconds("max_lag_seconds", 600, 5..=86_400),
             max_pending_readings: section.number("max_pending_readings", 20_000_000, 10_000..=10_000_000_000),
+            backlog_readings_per_second: section.number(
+                "backlog_readings_per_second",
+                50_000,
+                100..=100_000_000,
+            ),
         }
     }
 }

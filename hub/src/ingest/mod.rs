@@ -7,14 +7,15 @@
 //! This stage knows nothing of rollups or of HTTP; `api` turns its answers into status codes.
 
 pub mod application;
+mod backlogs;
 mod group_commit;
 mod order;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use penstock_shared::answer::FrameAnswer;
+use penstock_shared::answer::{BacklogGrant, FrameAnswer};
 use penstock_shared::batch::BatchHeader;
 use penstock_shared::frame;
 use penstock_shared::id::{AgentId, CommitNumber};
@@ -22,6 +23,7 @@ use tokio::sync::Notify;
 
 use crate::store::batches::{Inserted, LedgerEntry};
 use crate::store::{Store, StoreError, batches, progress};
+use backlogs::Backlogs;
 use group_commit::GroupCommit;
 use order::{Arrivals, Step};
 
@@ -35,6 +37,8 @@ pub struct IngestLimits {
     pub max_pending_readings: u64,
     /// How old the oldest unprocessed batch may become before agents are asked to come back later.
     pub max_lag: Duration,
+    /// How many readings a second all agents together may send of their backlogs beside live data.
+    pub backlog_readings_per_second: u32,
 }
 
 /// What the processor tells ingest: how much waits, and since when. Also wakes the processor.
@@ -119,6 +123,7 @@ pub struct Ingest {
     arrivals: Arrivals,
     group_commit: GroupCommit,
     pending: Arc<Pending>,
+    backlogs: Backlogs,
     limits: IngestLimits,
 }
 
@@ -127,7 +132,8 @@ impl Ingest {
     #[must_use]
     pub fn start(store: Store, pending: Arc<Pending>, limits: IngestLimits) -> Self {
         let group_commit = GroupCommit::start(store.clone());
-        Self { store, arrivals: Arrivals::default(), group_commit, pending, limits }
+        let backlogs = Backlogs::new(limits.backlog_readings_per_second);
+        Self { store, arrivals: Arrivals::default(), group_commit, pending, backlogs, limits }
     }
 
     /// Returns what waits for the processor.
@@ -154,6 +160,16 @@ impl Ingest {
             answers.push(answer);
         }
         Ok(answers)
+    }
+
+    /// Returns what an agent is granted for a backlog; `is_backlog` says that it has just sent of one.
+    #[must_use]
+    pub fn grant(&self, agent: &AgentId, is_backlog: bool) -> BacklogGrant {
+        let now = Instant::now();
+        if is_backlog {
+            self.backlogs.note(agent, now);
+        }
+        self.backlogs.grant(self.pending.lag(), now)
     }
 
     fn check_pressure(&self) -> Result<(), IngestError> {

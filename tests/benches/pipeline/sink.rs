@@ -94,6 +94,6 @@ fn answer(mut body: &[u8], readings: &AtomicU64) -> Option<String> {
         answers.push(FrameAnswer::Have { have_through: header.last });
         body = rest;
     }
-    let answer = BatchesAnswer { answers };
+    let answer = BatchesAnswer { answers, backlog: None };
     (!answer.answers.is_empty()).then(|| serde_json::to_string(&answer).expect("an answer is JSON"))
 }

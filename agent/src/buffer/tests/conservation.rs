@@ -5,7 +5,7 @@ use penstock_shared::id::CommitNumber;
 use penstock_shared::report::RecordCounts;
 
 use super::world::{World, group, letter, noise, sent};
-use crate::buffer::{AppendError, Buffer, BufferError, FullPolicy};
+use crate::buffer::{AppendError, Buffer, BufferError, FullPolicy, Lane};
 
 #[test]
 fn counts_and_commits_survive_a_reopening() {
@@ -126,7 +126,7 @@ fn a_commit_that_was_evicted_in_flight_but_arrived_counts_as_stored() {
     while world.buffer().counts().evicted == 0 {
         world.buffer().append(&noise()).unwrap();
     }
-    world.buffer().confirm(CommitNumber(1), &sent(&run)).unwrap();
+    world.buffer().confirm(Lane::Main, CommitNumber(1), &sent(&run)).unwrap();
     assert_eq!(world.buffer().counts().stored, 7);
     world.assert_balanced();
 }
@@ -157,7 +157,7 @@ fn a_hub_that_lost_its_store_gets_what_is_still_there_and_a_gap_for_the_rest() {
     let (last, _) = world.buffer().newest();
     world.confirm(last);
     world.append(1);
-    let run = world.buffer().read(CommitNumber(1), &super::world::EVERYTHING).unwrap();
+    let run = world.buffer().read(Lane::Main, CommitNumber(1), &super::world::EVERYTHING).unwrap();
     assert_eq!(run.gaps.len(), 1);
     assert_eq!(run.gaps[0].reason, GapReason::TrimmedEarlier);
     assert_eq!(run.commits.last().unwrap().commit.number, last.next());

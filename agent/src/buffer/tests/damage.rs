@@ -65,7 +65,7 @@ fn a_damaged_active_segment_never_lets_a_number_be_used_twice() {
     assert!(number > last);
     world.assert_balanced();
     let first_after = world.read_all().commits.last().unwrap().commit.number.next();
-    let run = world.buffer().read(first_after, &super::world::EVERYTHING).unwrap();
+    let run = world.buffer().read(crate::buffer::Lane::Main, first_after, &super::world::EVERYTHING).unwrap();
     assert_eq!(run.commits[0].commit.number, number);
     assert_eq!(run.gaps.last().unwrap().reason, GapReason::Quarantined);
     assert_eq!(run.gaps.last().unwrap().last, number.previous());

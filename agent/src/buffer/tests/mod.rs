@@ -3,5 +3,6 @@
 mod conservation;
 mod damage;
 mod fixture;
+mod lanes;
 mod model;
 mod world;

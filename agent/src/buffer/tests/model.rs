@@ -4,7 +4,7 @@ use penstock_shared::id::CommitNumber;
 use proptest::prelude::*;
 
 use super::world::{World, group, noise, sent};
-use crate::buffer::FullPolicy;
+use crate::buffer::{FullPolicy, Lane};
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -74,7 +74,7 @@ fn apply(world: &mut World, model: &mut Model, act: &Act) {
                 assert_eq!(readings, stored.commit.readings.len() as u64);
                 model.stored += readings;
             }
-            world.buffer().confirm(last.commit.number, &sent(&run)).unwrap();
+            world.buffer().confirm(Lane::Main, last.commit.number, &sent(&run)).unwrap();
         }
         Act::RefuseOldest => {
             let run = world.read_all();

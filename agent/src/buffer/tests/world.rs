@@ -6,7 +6,7 @@ use penstock_shared::id::CommitNumber;
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 use tempfile::TempDir;
 
-use crate::buffer::{Buffer, BufferSettings, FullPolicy, Group, ReadLimits, Run, SentCommit};
+use crate::buffer::{Buffer, BufferSettings, FullPolicy, Group, Lane, ReadLimits, Run, SentCommit};
 use crate::delivery::DeadLetter;
 
 pub(super) const EVERYTHING: ReadLimits =
@@ -68,7 +68,7 @@ impl World {
 
     pub(super) fn read_all(&self) -> Run {
         let (confirmed, _) = self.buffer().confirmed();
-        self.buffer().read(confirmed.next(), &EVERYTHING).unwrap()
+        self.buffer().read(Lane::Main, confirmed.next(), &EVERYTHING).unwrap()
     }
 
     /// Reads run after run as a forwarder does, and returns the readings found.
@@ -76,7 +76,7 @@ impl World {
         let mut next = self.buffer().confirmed().0.next();
         let mut readings = 0;
         loop {
-            let run = self.buffer().read(next, &EVERYTHING).unwrap();
+            let run = self.buffer().read(Lane::Main, next, &EVERYTHING).unwrap();
             let Some(last) = run.commits.last() else { return readings };
             next = last.commit.number.next();
             readings += run.commits.iter().map(|stored| stored.commit.readings.len() as u64).sum::<u64>();
@@ -84,7 +84,7 @@ impl World {
     }
 
     pub(super) fn confirm(&self, through: CommitNumber) {
-        self.buffer().confirm(through, &[]).unwrap();
+        self.buffer().confirm(Lane::Main, through, &[]).unwrap();
     }
 
     pub(super) fn segment_names(&self) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! A hub in memory: keeps the order as the real one does, and misbehaves on request.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use penstock_shared::answer::{BatchesAnswer, FrameAnswer};
+use penstock_shared::answer::{BacklogGrant, BatchesAnswer, FrameAnswer};
 use penstock_shared::batch::Batch;
 use penstock_shared::frame;
-use penstock_shared::id::CommitNumber;
+use penstock_shared::id::{CommitNumber, Epoch};
 use penstock_shared::report::AgentReport;
 
 /// How the hub misbehaves, once.
@@ -28,7 +28,10 @@ pub(super) enum Trick {
 
 #[derive(Default)]
 pub(super) struct Ledger {
-    pub(super) have_through: CommitNumber,
+    /// The last commit of each epoch.
+    pub(super) have_through: HashMap<Epoch, CommitNumber>,
+    /// What is granted for a backlog.
+    pub(super) grant: Option<BacklogGrant>,
     pub(super) batches: Vec<Batch>,
     pub(super) tricks: VecDeque<Trick>,
     /// Frames with this commit are refused.
@@ -58,13 +61,14 @@ impl Ledger {
             return FrameAnswer::Refused { reason: "poison".into() };
         }
         assert!(self.most_readings.is_none_or(|most| readings <= most), "413 comes before");
-        if first <= self.have_through {
-            return FrameAnswer::Have { have_through: self.have_through };
+        let have_through = self.have_through.entry(batch.epoch).or_default();
+        if first <= *have_through {
+            return FrameAnswer::Have { have_through: *have_through };
         }
-        if follows > self.have_through {
-            return FrameAnswer::Gap { have_through: self.have_through };
+        if follows > *have_through {
+            return FrameAnswer::Gap { have_through: *have_through };
         }
-        self.have_through = last;
+        *have_through = last;
         self.batches.push(batch);
         FrameAnswer::Have { have_through: last }
     }
@@ -115,7 +119,7 @@ async fn batches(State(hub): State<FakeHub>, headers: HeaderMap, body: Bytes) ->
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         }
         if matches!(trick, Some(Trick::Forget)) {
-            ledger.have_through = CommitNumber::NONE;
+            ledger.have_through.clear();
             ledger.batches.clear();
         }
         let answers = vec![ledger.take(batch)];
@@ -123,7 +127,7 @@ async fn batches(State(hub): State<FakeHub>, headers: HeaderMap, body: Bytes) ->
             let cut = futures_util::stream::iter([Ok(Bytes::from("{")), Err(std::io::Error::other("cut"))]);
             return Body::from_stream(cut).into_response();
         }
-        Json(BatchesAnswer { answers }).into_response()
+        Json(BatchesAnswer { answers, backlog: ledger.grant }).into_response()
     })
 }
 

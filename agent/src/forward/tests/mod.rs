@@ -124,7 +124,8 @@ async fn an_answer_that_is_cut_off_makes_no_reading_count_twice() {
 async fn a_crash_between_answer_and_trimming_makes_no_reading_count_twice() {
     let mut world = World::new().await;
     world.append(3);
-    world.hub.with(|ledger| ledger.have_through = CommitNumber(2));
+    let epoch = world.buffer.epoch();
+    world.hub.with(|ledger| ledger.have_through.insert(epoch, CommitNumber(2)));
     world.forward();
     world.until_drained().await;
     world.hub.with(|ledger| assert_eq!(ledger.commits(), [3]));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use penstock_shared::answer::BacklogGrant;
 use penstock_shared::batch::GapReason;
 use penstock_shared::id::{AgentId, CommitNumber};
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
@@ -52,14 +53,14 @@ impl World {
 
     /// Appends commits of ten readings each.
     fn append(&self, commits: usize) {
+        self.append_at(TimestampMicros::now(), commits);
+    }
+
+    fn append_at(&self, received_at: TimestampMicros, commits: usize) {
         let series = Arc::new(Series::new("temperature", "gw/a").unwrap());
         let reading = Reading { series, time: TimestampMicros(1), value: Value::Number(20.5) };
         for _ in 0..commits {
-            let group = Group {
-                readings: vec![reading.clone(); 10],
-                received_at: TimestampMicros::now(),
-                ..Group::default()
-            };
+            let group = Group { readings: vec![reading.clone(); 10], received_at, ..Group::default() };
             self.buffer.append(&group).unwrap();
         }
     }
@@ -241,6 +242,77 @@ async fn strange_answers_cost_nothing_but_time() {
     world.until_drained().await;
     assert!(world.buffer.faults().is_empty());
     assert_eq!(world.buffer.counts().dead_lettered, 0);
+    world.stop().await;
+}
+
+/// The places at which commits of each lane arrived, in the order of their arrival.
+fn lanes_of(world: &World) -> Vec<(bool, u64)> {
+    let main = world.buffer.epoch();
+    world.hub.with(|ledger| {
+        let batches = ledger.batches.iter();
+        batches.map(|batch| (batch.epoch == main, batch.commits[0].number.0)).collect()
+    })
+}
+
+#[tokio::test]
+async fn what_is_new_overtakes_an_old_backlog_and_falls_back_into_line() {
+    let mut world = World::new().await;
+    world.hub.with(|ledger| ledger.grant = Some(BacklogGrant { readings_per_second: 40_000 }));
+    let an_hour_ago = TimestampMicros(TimestampMicros::now().0 - 3_600_000_000);
+    world.append_at(an_hour_ago, 4_000);
+    world.forward();
+    eventually("the newest commit is there", || world.hub.with(|ledger| ledger.commits().contains(&4_000)))
+        .await;
+    assert!(world.buffer.has_backlog(), "the newest was to come before the backlog is drained");
+    world.append(1);
+    eventually("what arrived meanwhile is there too", || {
+        world.hub.with(|ledger| ledger.commits().contains(&4_001))
+    })
+    .await;
+    assert!(world.buffer.has_backlog());
+    world.until_drained().await;
+    eventually("the lanes are one again", || !world.buffer.express_is_open()).await;
+    world.append(1);
+    world.until_drained().await;
+    let lanes = lanes_of(&world);
+    assert_eq!(lanes.last(), Some(&(true, 4_002)), "{lanes:?}");
+    let mut commits = world.hub.with(|ledger| ledger.commits());
+    commits.sort_unstable();
+    assert_eq!(commits, (1..=4_002).collect::<Vec<_>>());
+    assert_eq!(world.buffer.counts().stored, 40_020);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_hub_that_grants_nothing_gets_the_oldest_first() {
+    let mut world = World::new().await;
+    let an_hour_ago = TimestampMicros(TimestampMicros::now().0 - 3_600_000_000);
+    world.append_at(an_hour_ago, 4_000);
+    world.forward();
+    world.until_drained().await;
+    assert!(lanes_of(&world).iter().all(|(main, _)| *main));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_forwarder_that_starts_over_keeps_to_the_lanes() {
+    let mut world = World::new().await;
+    world.hub.with(|ledger| ledger.grant = Some(BacklogGrant { readings_per_second: 20_000 }));
+    let an_hour_ago = TimestampMicros(TimestampMicros::now().0 - 3_600_000_000);
+    world.append_at(an_hour_ago, 4_000);
+    world.forward();
+    eventually("overtaken", || world.buffer.express_is_open()).await;
+    world.stop.send_replace(true);
+    for running in world.running.drain(..) {
+        running.await.unwrap();
+    }
+    world.append(10);
+    world.stop = watch::Sender::new(false);
+    world.forward();
+    world.until_drained().await;
+    let mut commits = world.hub.with(|ledger| ledger.commits());
+    commits.sort_unstable();
+    assert_eq!(commits, (1..=4_010).collect::<Vec<_>>());
     world.stop().await;
 }
 

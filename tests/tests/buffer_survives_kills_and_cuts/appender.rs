@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use penstock_agent::buffer::{Buffer, BufferSettings, Group, ReadLimits, SentCommit, StoredCommit};
+use penstock_agent::buffer::{Buffer, BufferSettings, Group, Lane, ReadLimits, SentCommit, StoredCommit};
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 use rand::Rng;
 
@@ -104,7 +104,7 @@ fn drain(buffer: Buffer, until_empty: bool) -> JoinHandle<()> {
     let limits = ReadLimits { readings: 1000, readings_cap: 10_000, bytes_cap: 4 << 20, commits: 64 };
     std::thread::spawn(move || {
         loop {
-            let run = buffer.read(buffer.confirmed().0.next(), &limits).unwrap();
+            let run = buffer.read(Lane::Main, buffer.confirmed().0.next(), &limits).unwrap();
             for gap in run.gaps.iter().filter(|gap| gap.readings > 0) {
                 say(format_args!("gap {} {} {:?}", gap.first, gap.last, gap.reason));
             }
@@ -115,7 +115,7 @@ fn drain(buffer: Buffer, until_empty: bool) -> JoinHandle<()> {
             match run.commits.last() {
                 Some(last) => {
                     let sent: Vec<_> = run.commits.iter().map(sent).collect();
-                    buffer.confirm(last.commit.number, &sent).unwrap();
+                    buffer.confirm(Lane::Main, last.commit.number, &sent).unwrap();
                 }
                 None if until_empty => return,
                 None => std::thread::yield_now(),

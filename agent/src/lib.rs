@@ -20,6 +20,8 @@ pub mod edge;
 
 pub mod clock;
 
+pub mod tap;
+
 pub mod committer;
 
 mod allowance;
@@ -29,6 +31,8 @@ pub mod buffer;
 pub mod forward;
 
 pub mod status;
+
+pub mod control;
 
 pub mod run;
 

@@ -23,6 +23,7 @@ use crate::buffer::{Buffer, BufferError};
 use crate::clock::Clock;
 use crate::committer::{self, CommitHandle};
 use crate::config::Settings;
+use crate::control::{Controlled, Server};
 use crate::edge::{Edge, WithheldCounts};
 use crate::forward::{ForwardError, Forwarder};
 use crate::source::mqtt_listener::ListenerError;
@@ -120,6 +121,7 @@ async fn start(settings: Settings, kept: Kept) -> Result<Running, RunError> {
     }
     let seen = Seen { buffer: buffer.clone(), clock, withheld, sources: sources.states };
     let reporter = Reporter::new(seen, forward_settings)?;
+    control(&reporter, &commits, reporting_stops.clone());
     Ok(Running {
         buffer,
         listener,
@@ -131,6 +133,16 @@ async fn start(settings: Settings, kept: Kept) -> Result<Running, RunError> {
         stop_reporting,
         reporter: tokio::spawn(reporter.run(reporting_stops)),
     })
+}
+
+/// Lets the operator in. Without a socket there, as on some file systems, the agent does its work all the same.
+fn control(reporter: &Reporter, commits: &CommitHandle, stops: watch::Receiver<bool>) {
+    let controlled = Controlled { observer: reporter.observer(), tap: Arc::clone(commits.tap()) };
+    match Server::open(controlled) {
+        // It ends with the reporter; what it is asked at that moment is not worth a wait.
+        Ok(server) => drop(tokio::spawn(server.run(stops))),
+        Err(error) => tracing::warn!(%error, "no control socket, commands see the status file only"),
+    }
 }
 
 /// Prints a line that programs wait for. A closed stdout is no reason to stop.

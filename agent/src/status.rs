@@ -1,5 +1,6 @@
 //! What the agent says of itself: to the hub as a report, to the operator as `status.json` and a table.
 
+mod observer;
 mod rates;
 mod sources;
 mod table;
@@ -7,19 +8,17 @@ mod table;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
-use penstock_shared::reading::TimestampMicros;
 use penstock_shared::report::AgentReport;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::buffer::Buffer;
-use crate::clock::Clock;
-use crate::edge::{Withheld, WithheldCounts};
+use crate::edge::Withheld;
 use crate::forward::{ForwardError, ForwardSettings, Hub};
-use rates::Rates;
+pub use observer::{HubState, Observer, Seen};
 pub use sources::{SourceCounts, SourceStatus};
+pub use table::{render, wrongs};
 
 /// The status file's name in the buffer directory.
 pub const STATUS_FILE: &str = "status.json";
@@ -35,6 +34,15 @@ pub struct Status {
     pub balanced: bool,
     /// Where readings are sent.
     pub hub: String,
+    /// Whether it answers.
+    #[serde(default)]
+    pub hub_state: HubState,
+    /// The process that runs, or ran; 0 where an older version wrote the file.
+    #[serde(default)]
+    pub pid: u32,
+    /// Bytes that may still be written to the buffer's file system; none when it does not tell.
+    #[serde(default)]
+    pub disk_free_bytes: Option<u64>,
     /// Whether this machine's clock is set; while it is not, readings wait.
     #[serde(default)]
     pub clock_set: bool,
@@ -44,18 +52,6 @@ pub struct Status {
     /// What each source counted since the start.
     #[serde(default)]
     pub sources: Vec<SourceCounts>,
-}
-
-/// What the status is taken from.
-pub struct Seen {
-    /// The books.
-    pub buffer: Buffer,
-    /// This machine's clock.
-    pub clock: Arc<Clock>,
-    /// What is not kept.
-    pub withheld: Arc<WithheldCounts>,
-    /// The sources that count.
-    pub sources: Vec<SourceStatus>,
 }
 
 /// Why the status cannot be told.
@@ -84,11 +80,9 @@ pub enum StatusError {
 
 /// Writes the status file and reports to the hub, every few seconds.
 pub struct Reporter {
-    seen: Seen,
-    settings: ForwardSettings,
+    observer: Arc<Observer>,
+    report_every: Duration,
     hub: Hub,
-    started_at: TimestampMicros,
-    rates: Rates,
 }
 
 impl Reporter {
@@ -98,12 +92,20 @@ impl Reporter {
     /// When the HTTP client cannot be set up.
     pub fn new(seen: Seen, settings: ForwardSettings) -> Result<Self, ForwardError> {
         let hub = Hub::new(&settings)?;
-        Ok(Self { seen, settings, hub, started_at: TimestampMicros::now(), rates: Rates::default() })
+        let report_every = settings.report_every;
+        let observer = Arc::new(Observer::new(seen, settings.agent, settings.hub_url));
+        Ok(Self { observer, report_every, hub })
+    }
+
+    /// Returns what takes the status, for others who tell it.
+    #[must_use]
+    pub fn observer(&self) -> Arc<Observer> {
+        Arc::clone(&self.observer)
     }
 
     /// Reports until `shutdown` becomes true, then writes the status file a last time.
-    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(self.settings.report_every);
+    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(self.report_every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // Both branches are cancel-safe: an interval and a watch receiver hold nothing.
@@ -111,14 +113,15 @@ impl Reporter {
                 _ = ticks.tick() => false,
                 _ = shutdown.wait_for(|stop| *stop) => true,
             };
-            let report = self.report();
-            self.write(report.clone()).await;
+            let report = self.write().await;
             if stopping {
                 return;
             }
+            let Some(report) = report else { continue };
             // A hub that cannot be reached is the forwarder's to tell; a report that is lost is followed by another.
             tokio::select! {
                 outcome = self.hub.report(&report) => {
+                    self.observer.note_hub(&outcome);
                     if let Err(error) = outcome {
                         tracing::debug!(error, "report not delivered");
                     }
@@ -129,50 +132,28 @@ impl Reporter {
         }
     }
 
-    fn report(&mut self) -> AgentReport {
-        let Seen { buffer, clock, .. } = &self.seen;
-        let counts = buffer.counts();
-        let now = TimestampMicros::now();
-        // By a clock that is not set it is not known when; at most now.
-        let oldest = buffer.oldest_buffered_at().map(|oldest| clock.resolve(oldest).unwrap_or(now));
-        let (received_per_second, stored_per_second) = self.rates.note(Instant::now(), &counts);
-        AgentReport {
-            agent: self.settings.agent.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            epoch: buffer.epoch().to_string(),
-            time: now,
-            started_at: self.started_at,
-            counts,
-            buffer_bytes: buffer.bytes_on_disk(),
-            buffer_quota_bytes: buffer.settings().quota_bytes,
-            oldest_buffered_at: oldest.filter(|_| counts.buffered > 0),
-            received_per_second,
-            stored_per_second,
-            faults: buffer.faults(),
-        }
-    }
-
-    async fn write(&self, report: AgentReport) {
-        let status = Status {
-            balanced: report.counts.is_balanced(),
-            hub: self.settings.hub_url.clone(),
-            report,
-            clock_set: self.seen.clock.is_set(),
-            withheld: self.seen.withheld.now(),
-            sources: self.seen.sources.iter().map(SourceStatus::now).collect(),
-        };
-        let buffer = self.seen.buffer.clone();
-        let dir = buffer.settings().dir.clone();
+    /// Writes the status file, and returns what the hub gets of it.
+    async fn write(&self) -> Option<AgentReport> {
+        let observer = Arc::clone(&self.observer);
         let written = tokio::task::spawn_blocking(move || {
+            let buffer = observer.buffer();
             if let Err(error) = buffer.checkpoint() {
                 tracing::debug!(%error, "books not written down");
             }
-            write_file(&dir, &status)
+            let status = observer.now();
+            (write_file(&buffer.settings().dir, &status), status.report)
         });
         match written.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "status file not written"),
-            Err(error) => tracing::warn!(%error, "status file not written"),
+            Ok((outcome, report)) => {
+                if let Err(error) = outcome {
+                    tracing::warn!(%error, "status file not written");
+                }
+                Some(report)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "status not taken");
+                None
+            }
         }
     }
 }
@@ -192,11 +173,11 @@ fn write_file(dir: &Path, status: &Status) -> std::io::Result<()> {
     }
 }
 
-/// Returns the text that `penstock-agent status` prints: a table, or the status file itself with `json`.
+/// Reads what an agent has left in the buffer's directory.
 ///
 /// # Errors
 /// When the agent never ran with the buffer in `dir`, or the file cannot be read.
-pub fn show(dir: &Path, json: bool) -> Result<String, StatusError> {
+pub fn read(dir: &Path) -> Result<Status, StatusError> {
     let path = dir.join(STATUS_FILE);
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -205,11 +186,5 @@ pub fn show(dir: &Path, json: bool) -> Result<String, StatusError> {
         Err(source) => return Err(StatusError::Unreadable { path, source }),
         Ok(text) => text,
     };
-    if json {
-        return Ok(text);
-    }
-    match serde_json::from_str(&text) {
-        Ok(status) => Ok(table::render(&status, TimestampMicros::now())),
-        Err(source) => Err(StatusError::Strange { path, source }),
-    }
+    serde_json::from_str(&text).map_err(|source| StatusError::Strange { path, source })
 }

@@ -8,8 +8,8 @@ use anyhow::Context;
 use penstock_agent::config::{self, Certificates, LogSettings, Settings};
 use penstock_agent::{check, sample};
 
-use super::logging;
-use super::settings::{ConfigArgument, EXIT_CONFIG, with_settings};
+use super::settings::{ConfigArgument, EXIT_CONFIG, told};
+use super::{logging, output};
 
 /// Says what is wrong with the configuration, all of it at once, and whether what it names is there and answers.
 #[derive(Debug, clap::Args)]
@@ -29,90 +29,98 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) fn act(self) -> ExitCode {
-        match show_config(&self.config) {
-            ExitCode::SUCCESS if self.sample => hear(&self.config, Duration::from_secs(self.seconds)),
-            ExitCode::SUCCESS if !self.config_only => look_around(&self.config),
-            code => code,
+        let file = self.config.config.as_deref().unwrap_or(Path::new(config::DEFAULT_PATH));
+        let settings = match self.config.load(Certificates::Proven) {
+            Ok(settings) => settings,
+            Err(faults) => {
+                let lines: Vec<_> = faults.to_string().lines().map(|line| format!("✗ {line}")).collect();
+                return match output::line(&lines.join("\n")) {
+                    Ok(()) | Err(_) => ExitCode::from(EXIT_CONFIG),
+                };
+            }
+        };
+        told(self.look(file, &settings))
+    }
+
+    fn look(&self, file: &Path, settings: &Settings) -> anyhow::Result<ExitCode> {
+        output::line(&named(file, settings).join("\n"))?;
+        if self.sample {
+            return hear(settings, Duration::from_secs(self.seconds));
         }
+        if self.config_only { Ok(ExitCode::SUCCESS) } else { look_around(settings) }
     }
 }
 
-fn show_config(argument: &ConfigArgument) -> ExitCode {
-    let file = argument.config.as_deref().unwrap_or(Path::new(config::DEFAULT_PATH));
-    match argument.load(Certificates::Proven) {
-        Ok(settings) => {
-            println!("✓ {}", file.display());
-            println!("✓ agent {} sends to {}", settings.agent.id, settings.hub.url);
-            println!(
-                "✓ buffer in {}, quota {} bytes",
-                settings.buffer.dir.display(),
-                settings.buffer.quota_bytes
-            );
-            show_mqtt(&settings);
-            for serial in &settings.serials {
-                println!("✓ serial {} on {}, {} baud", serial.name, serial.port.device, serial.port.baud);
-            }
-            for bus in &settings.modbus {
-                println!("✓ modbus {} on {}, {} slaves", bus.name, bus.bus, bus.slaves.len());
-            }
-            for command in &settings.commands {
-                println!("✓ command {}: {}", command.name, command.run.first().map_or("", String::as_str));
-            }
-            if settings.device.enabled {
-                println!("✓ this machine as {}", settings.device.source);
-            }
-            if !settings.series.is_empty() {
-                println!("✓ {} rules for series", settings.series.len());
-            }
-            match settings.mappings.len() {
-                0 => println!("✓ default mapping: {{source...}}/{{type}}"),
-                count => println!("✓ {count} mappings"),
-            }
-            ExitCode::SUCCESS
-        }
-        Err(faults) => {
-            for line in faults.to_string().lines() {
-                println!("✗ {line}");
-            }
-            ExitCode::from(EXIT_CONFIG)
-        }
+/// Says what the configuration names, a line each.
+fn named(file: &Path, settings: &Settings) -> Vec<String> {
+    let mut lines = vec![
+        format!("✓ {}", file.display()),
+        format!("✓ agent {} sends to {}", settings.agent.id, settings.hub.url),
+        format!("✓ buffer in {}, quota {} bytes", settings.buffer.dir.display(), settings.buffer.quota_bytes),
+    ];
+    lines.extend(mqtt(settings));
+    let serials = settings.serials.iter();
+    lines.extend(serials.map(|serial| {
+        format!("✓ serial {} on {}, {} baud", serial.name, serial.port.device, serial.port.baud)
+    }));
+    let buses = settings.modbus.iter();
+    lines.extend(
+        buses.map(|bus| format!("✓ modbus {} on {}, {} slaves", bus.name, bus.bus, bus.slaves.len())),
+    );
+    let programs = settings.commands.iter();
+    lines.extend(programs.map(|command| {
+        format!("✓ command {}: {}", command.name, command.run.first().map_or("", String::as_str))
+    }));
+    if settings.device.enabled {
+        lines.push(format!("✓ this machine as {}", settings.device.source));
     }
+    if !settings.series.is_empty() {
+        lines.push(format!("✓ {} rules for series", settings.series.len()));
+    }
+    lines.push(match settings.mappings.len() {
+        0 => "✓ default mapping: {source...}/{type}".to_owned(),
+        count => format!("✓ {count} mappings"),
+    });
+    lines
 }
 
-fn look_around(argument: &ConfigArgument) -> ExitCode {
-    with_settings(argument, Certificates::Proven, |settings| {
-        let findings = check::run(&settings).context("check")?;
-        for finding in &findings {
-            println!("{finding}");
-        }
-        match findings.iter().filter(|finding| !finding.is_good).count() {
-            0 => Ok(()),
-            count => anyhow::bail!("{count} of {} things are not as they should be", findings.len()),
-        }
-    })
-}
-
-fn hear(argument: &ConfigArgument, duration: Duration) -> ExitCode {
-    with_settings(argument, Certificates::Proven, |settings| {
-        // What cannot be reached is told as it happens.
-        logging::set_up(&LogSettings { level: "warn".to_owned(), ..settings.log.clone() });
-        println!("… hearing the sources for {} s", duration.as_secs());
-        let report = sample::run(&settings, duration).context("sample")?;
-        println!("{}", report.trim_end());
-        Ok(())
-    })
-}
-
-fn show_mqtt(settings: &Settings) {
+fn mqtt(settings: &Settings) -> Vec<String> {
     let listener = &settings.mqtt_listener;
+    let mut lines = Vec::new();
     if let Some(listen) = listener.listen.filter(|_| listener.enabled) {
-        println!("✓ mqtt listener on {listen}");
+        lines.push(format!("✓ mqtt listener on {listen}"));
     }
     if let Some(tls) = listener.tls.as_ref().filter(|_| listener.enabled) {
-        println!("✓ mqtt tls listener on {}", tls.listen);
+        lines.push(format!("✓ mqtt tls listener on {}", tls.listen));
     }
     for client in &settings.mqtt_clients {
         let tls = if client.tls.is_some() { " by tls" } else { "" };
-        println!("✓ mqtt client of {}:{}{tls}, topics {}", client.host, client.port, client.topics.join(" "));
+        lines.push(format!(
+            "✓ mqtt client of {}:{}{tls}, topics {}",
+            client.host,
+            client.port,
+            client.topics.join(" ")
+        ));
     }
+    lines
+}
+
+fn look_around(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let findings = check::run(settings).context("check")?;
+    for finding in &findings {
+        output::line(&finding.to_string())?;
+    }
+    match findings.iter().filter(|finding| !finding.is_good).count() {
+        0 => Ok(ExitCode::SUCCESS),
+        count => anyhow::bail!("{count} of {} things are not as they should be", findings.len()),
+    }
+}
+
+fn hear(settings: &Settings, duration: Duration) -> anyhow::Result<ExitCode> {
+    // What cannot be reached is told as it happens.
+    logging::set_up(&LogSettings { level: "warn".to_owned(), ..settings.log.clone() });
+    output::line(&format!("… hearing the sources for {} s", duration.as_secs()))?;
+    let report = sample::run(settings, duration).context("sample")?;
+    output::line(report.trim_end())?;
+    Ok(ExitCode::SUCCESS)
 }

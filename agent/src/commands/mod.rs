@@ -5,9 +5,11 @@
 
 mod check;
 mod logging;
+mod output;
 mod run;
 mod settings;
 mod status;
+mod tap;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,7 @@ enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
     Status(status::Arguments),
+    Tap(tap::Arguments),
 }
 
 impl Arguments {
@@ -35,6 +38,7 @@ impl Arguments {
             Command::Run(arguments) => arguments.act(),
             Command::Check(arguments) => arguments.act(),
             Command::Status(arguments) => arguments.act(),
+            Command::Tap(arguments) => arguments.act(),
         }
     }
 }

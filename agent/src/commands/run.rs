@@ -21,7 +21,8 @@ impl Arguments {
         allocator::settle();
         with_settings(&self.config, Certificates::Running, |settings| {
             logging::set_up(&settings.log);
-            run::run(settings).map_err(Into::into)
+            run::run(settings)?;
+            Ok(ExitCode::SUCCESS)
         })
     }
 }

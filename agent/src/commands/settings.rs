@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::output;
 use penstock_agent::config::{self, Certificates, Settings};
 
 /// `EX_CONFIG` of sysexits.h.
@@ -27,7 +28,7 @@ impl ConfigArgument {
 pub(super) fn with_settings(
     argument: &ConfigArgument,
     certificates: Certificates,
-    act: impl FnOnce(Settings) -> anyhow::Result<()>,
+    act: impl FnOnce(Settings) -> anyhow::Result<ExitCode>,
 ) -> ExitCode {
     let settings = match argument.load(certificates) {
         Ok(settings) => settings,
@@ -36,8 +37,14 @@ pub(super) fn with_settings(
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    match act(settings) {
-        Ok(()) => ExitCode::SUCCESS,
+    told(act(settings))
+}
+
+/// Says on stderr what failed, and returns the exit code.
+pub(super) fn told(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    match outcome {
+        Ok(code) => code,
+        Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("penstock-agent: {error:#}");
             ExitCode::FAILURE

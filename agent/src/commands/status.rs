@@ -1,19 +1,23 @@
-//! `status`: where every reading of this gateway is.
+//! `status`: where every reading of this gateway is, and what is wrong.
 
 use std::process::ExitCode;
 
 use anyhow::Context;
 use penstock_agent::config::Certificates;
+use penstock_agent::control::{self, Answer, Request};
 use penstock_agent::status;
+use penstock_shared::reading::TimestampMicros;
 
+use super::output;
 use super::settings::{ConfigArgument, with_settings};
 
-/// Says where every reading of this gateway is; works while the agent runs.
+/// Says what is wrong and where every reading of this gateway is: now, or as the agent left it. Exit code 1 when
+/// anything is wrong.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// Prints the status file itself.
+    /// Prints everything as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -22,10 +26,23 @@ impl Arguments {
     pub(super) fn act(self) -> ExitCode {
         with_settings(&self.config, Certificates::Trusted, |settings| {
             let dir = &settings.buffer.dir;
-            let text =
-                status::show(dir, self.json).with_context(|| format!("status of {}", dir.display()))?;
-            println!("{}", text.trim_end());
-            Ok(())
+            let status = now(dir).with_context(|| format!("status of {}", dir.display()))?;
+            let time = TimestampMicros::now();
+            let text = match self.json {
+                true => serde_json::to_string_pretty(&status)?,
+                false => status::render(&status, time),
+            };
+            output::line(text.trim_end())?;
+            Ok(if status::wrongs(&status, time).is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
+    }
+}
+
+/// Asks the agent that runs, or reads what it left.
+fn now(dir: &std::path::Path) -> anyhow::Result<status::Status> {
+    let Some(mut agent) = control::connect(dir)? else { return Ok(status::read(dir)?) };
+    match agent.ask(&Request::Status)? {
+        Answer::Status(status) => Ok(*status),
+        other => anyhow::bail!("the agent answers {other:?}"),
     }
 }

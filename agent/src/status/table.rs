@@ -1,4 +1,4 @@
-//! The status as a person reads it.
+//! The status as a person reads it: one screen, what is wrong on top.
 
 use std::fmt::Write;
 
@@ -11,61 +11,130 @@ use crate::edge::Withheld;
 /// A running agent writes its status far more often than this.
 const STALE_SECONDS: i64 = 15;
 const MEBIBYTE: f64 = 1_048_576.0;
+/// Readings wait for a second or so when all is well; this is a backlog.
+const LAG_SECONDS: i64 = 60;
 
-/// Renders a status as it is `now`.
-pub(super) fn render(status: &Status, now: TimestampMicros) -> String {
+/// Says what is wrong in a status as it is `now`, the worst first; nothing when all is well.
+#[must_use]
+pub fn wrongs(status: &Status, now: TimestampMicros) -> Vec<String> {
     let report = &status.report;
-    let counts = &report.counts;
-    let age = (now.0 - report.time.0).max(0) / 1_000_000;
-    let state = if age > STALE_SECONDS {
-        format!("not running, status is {age} s old")
-    } else {
-        "running".to_owned()
-    };
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| {
-        // Writing to a string cannot fail.
-        writeln!(text, "{}", format!("{name:<14}{value}").trim_end()).unwrap_or_default();
-    };
-    line("agent", format!("{} {} ({state})", report.agent, report.version));
-    line("hub", status.hub.clone());
-    line("epoch", report.epoch.clone());
-    line("started", moment(report.started_at));
-    line("rate", format!("{:.1}/s in, {:.1}/s out", report.received_per_second, report.stored_per_second));
-    let (used, quota) = (report.buffer_bytes as f64 / MEBIBYTE, report.buffer_quota_bytes as f64 / MEBIBYTE);
-    line("buffer", format!("{used:.1} of {quota:.1} MiB"));
-    line("oldest", report.oldest_buffered_at.map_or_else(|| "nothing waits".to_owned(), moment));
-    line("", String::new());
-    line("received", format!("{:>14}", counts.received));
-    let parts = [
-        ("stored", counts.stored),
-        ("buffered", counts.buffered),
-        ("dead letters", counts.dead_lettered),
-        ("evicted", counts.evicted),
-        ("rejected", counts.rejected),
-    ];
-    for (name, count) in parts {
-        line(&format!("  {name}"), format!("{count:>14}"));
+    let mut wrongs = Vec::new();
+    if !report.counts.is_balanced() {
+        wrongs.push("the sum does not hold: records are lost or counted twice".to_owned());
     }
-    let verdict =
-        if counts.is_balanced() { "✓ every record is accounted for" } else { "✗ the sum does not hold" };
-    line("", verdict.to_owned());
-    for (name, count) in withheld(status) {
-        line("withheld", format!("{count:>14} {name}"));
+    let age = seconds_since(report.time, now);
+    if age > STALE_SECONDS {
+        wrongs.push(format!("not running, or stuck: this status is {} old", span(age)));
     }
-    for source in &status.sources {
-        let counts = source.counts.iter().filter(|(_, count)| **count > 0);
-        let counts: Vec<_> = counts.map(|(name, count)| format!("{count} {}", words(name))).collect();
-        let counts = if counts.is_empty() { "nothing yet".to_owned() } else { counts.join(", ") };
-        line(&format!("{} ", source.kind), format!("{}: {counts}", source.name));
+    wrongs.extend(report.faults.iter().cloned());
+    if let Some(fault) = status.hub_state.fault.as_ref().filter(|_| report.faults.is_empty()) {
+        wrongs.push(format!("hub does not take reports: {fault}"));
     }
     if !status.clock_set {
-        line("clock", "not set: readings wait until it is".to_owned());
+        wrongs.push("clock is not set: readings wait until it is".to_owned());
     }
-    for fault in &report.faults {
-        line("fault", fault.clone());
+    if let Some(lag) = lag(status, now).filter(|lag| *lag > LAG_SECONDS) {
+        wrongs.push(format!("{} readings wait, the oldest for {}", report.counts.buffered, span(lag)));
     }
-    text
+    wrongs
+}
+
+/// Renders a status as it is `now`.
+#[must_use]
+pub fn render(status: &Status, now: TimestampMicros) -> String {
+    let mut screen = Screen::default();
+    for wrong in wrongs(status, now) {
+        screen.line("✗ wrong", &wrong);
+    }
+    if screen.text.is_empty() {
+        screen.line("✓ all well", "");
+    }
+    screen.line("", "");
+    screen.state(status, now);
+    screen.line("", "");
+    screen.books(status);
+    screen.sources(status);
+    screen.text
+}
+
+#[derive(Default)]
+struct Screen {
+    text: String,
+}
+
+impl Screen {
+    fn line(&mut self, name: &str, value: &str) {
+        let name = format!("{name:<14}");
+        // Writing to a string cannot fail.
+        writeln!(self.text, "{}", format!("{name}{value}").trim_end()).unwrap_or_default();
+    }
+
+    fn state(&mut self, status: &Status, now: TimestampMicros) {
+        let report = &status.report;
+        let state = match seconds_since(report.time, now) {
+            age if age > STALE_SECONDS => format!("not running, status is {age} s old"),
+            _ => {
+                format!("running for {}, process {}", span(seconds_since(report.started_at, now)), status.pid)
+            }
+        };
+        self.line("agent", &format!("{} {} ({state})", report.agent, report.version));
+        let reached = match (&status.hub_state.fault, status.hub_state.reached_at) {
+            (None, None) => "not asked yet".to_owned(),
+            (None, Some(at)) => format!("answers, {} ago", span(seconds_since(at, now))),
+            (Some(_), None) => "does not answer, nor did since the start".to_owned(),
+            (Some(_), Some(at)) => format!("does not answer, last did {}", moment(at)),
+        };
+        self.line("hub", &format!("{} ({reached})", status.hub));
+        self.line("epoch", &report.epoch);
+        self.line("started", &moment(report.started_at));
+        let (received, stored) = (report.received_per_second, report.stored_per_second);
+        self.line("rate", &format!("{received:.1}/s in, {stored:.1}/s out"));
+        let lag = lag(status, now).map_or_else(|| "nothing waits".to_owned(), span);
+        let oldest =
+            report.oldest_buffered_at.map_or_else(String::new, |at| format!(" (since {})", moment(at)));
+        self.line("lag", &format!("{lag}{oldest}"));
+        let mebibytes = |bytes: u64| bytes as f64 / MEBIBYTE;
+        let (used, quota) = (mebibytes(report.buffer_bytes), mebibytes(report.buffer_quota_bytes));
+        let part = 100.0 * report.buffer_bytes as f64 / report.buffer_quota_bytes.max(1) as f64;
+        let free = status
+            .disk_free_bytes
+            .map_or_else(String::new, |free| format!(", {:.0} MiB free on the disk", mebibytes(free)));
+        self.line("buffer", &format!("{used:.1} of {quota:.1} MiB ({part:.0} %){free}"));
+        self.line("clock", if status.clock_set { "set" } else { "not set" });
+    }
+
+    fn books(&mut self, status: &Status) {
+        let counts = &status.report.counts;
+        self.line("received", &format!("{:>14}", counts.received));
+        let parts = [
+            ("stored", counts.stored),
+            ("buffered", counts.buffered),
+            ("dead letters", counts.dead_lettered),
+            ("evicted", counts.evicted),
+            ("rejected", counts.rejected),
+        ];
+        for (name, count) in parts {
+            self.line(&format!("  {name}"), &format!("{count:>14}"));
+        }
+        let verdict = if counts.is_balanced() {
+            "✓ every record is accounted for"
+        } else {
+            "✗ the sum does not hold"
+        };
+        self.line("", verdict);
+        for (name, count) in withheld(status) {
+            self.line("withheld", &format!("{count:>14} {name}"));
+        }
+    }
+
+    fn sources(&mut self, status: &Status) {
+        for source in &status.sources {
+            let counts = source.counts.iter().filter(|(_, count)| **count > 0);
+            let counts: Vec<_> = counts.map(|(name, count)| format!("{count} {}", words(name))).collect();
+            let counts = if counts.is_empty() { "nothing yet".to_owned() } else { counts.join(", ") };
+            self.line(&format!("{} ", source.kind), &format!("{}: {counts}", source.name));
+        }
+    }
 }
 
 fn withheld(status: &Status) -> impl Iterator<Item = (&'static str, u64)> {
@@ -78,6 +147,25 @@ fn withheld(status: &Status) -> impl Iterator<Item = (&'static str, u64)> {
         ("out of range, beyond those kept as dead letters", out_of_range),
     ];
     reasons.into_iter().filter(|(_, count)| *count > 0)
+}
+
+/// Returns for how many seconds the oldest reading has waited; none when nothing waits.
+fn lag(status: &Status, now: TimestampMicros) -> Option<i64> {
+    status.report.oldest_buffered_at.map(|at| seconds_since(at, now))
+}
+
+fn seconds_since(then: TimestampMicros, now: TimestampMicros) -> i64 {
+    now.0.saturating_sub(then.0).max(0) / 1_000_000
+}
+
+/// Returns seconds in the two largest units.
+fn span(seconds: i64) -> String {
+    match seconds {
+        ..=119 => format!("{seconds} s"),
+        ..=7_199 => format!("{} min {} s", seconds / 60, seconds % 60),
+        ..=172_799 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
 }
 
 /// Returns a name in camel case as words.

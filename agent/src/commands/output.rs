@@ -1,0 +1,19 @@
+//! What goes to stdout. A pipe that its reader closed ends the command in silence, as with other programs.
+
+use std::io::{self, Write};
+
+/// Prints a line.
+///
+/// # Errors
+/// When stdout takes nothing more.
+pub(super) fn line(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+/// Tells whether an error only says that nobody reads stdout any more.
+pub(super) fn is_closed(error: &anyhow::Error) -> bool {
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.downcast_ref::<io::Error>().is_some_and(broken)
+}

@@ -1,0 +1,119 @@
+//! Takes the status at any moment, for all who ask: the status file, the hub's report, the control socket.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use penstock_shared::id::AgentId;
+use penstock_shared::reading::TimestampMicros;
+use penstock_shared::report::AgentReport;
+use serde::{Deserialize, Serialize};
+
+use super::rates::Rates;
+use super::{SourceStatus, Status};
+use crate::buffer::Buffer;
+use crate::clock::Clock;
+use crate::edge::WithheldCounts;
+
+/// What the status is taken from.
+pub struct Seen {
+    /// The books.
+    pub buffer: Buffer,
+    /// This machine's clock.
+    pub clock: Arc<Clock>,
+    /// What is not kept.
+    pub withheld: Arc<WithheldCounts>,
+    /// The sources that count.
+    pub sources: Vec<SourceStatus>,
+}
+
+/// Whether the hub answers, as the last report to it told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HubState {
+    /// When it last took a report; none when it has taken none since the start.
+    pub reached_at: Option<TimestampMicros>,
+    /// Why it did not take the last one.
+    pub fault: Option<String>,
+}
+
+/// Looks at everything that the status tells of.
+pub struct Observer {
+    seen: Seen,
+    agent: AgentId,
+    hub_url: String,
+    started_at: TimestampMicros,
+    rates: Mutex<Rates>,
+    hub: Mutex<HubState>,
+}
+
+impl Observer {
+    pub(super) fn new(seen: Seen, agent: AgentId, hub_url: String) -> Self {
+        let started_at = TimestampMicros::now();
+        Self { seen, agent, hub_url, started_at, rates: Mutex::default(), hub: Mutex::default() }
+    }
+
+    /// Returns the books' buffer.
+    #[must_use]
+    pub const fn buffer(&self) -> &Buffer {
+        &self.seen.buffer
+    }
+
+    /// Takes the status as it is now. Asks the file system for its room, so it may block.
+    #[must_use]
+    pub fn now(&self) -> Status {
+        let Seen { buffer, clock, withheld, sources } = &self.seen;
+        let report = self.report();
+        Status {
+            balanced: report.counts.is_balanced(),
+            hub: self.hub_url.clone(),
+            hub_state: self.hub_state().clone(),
+            report,
+            pid: std::process::id(),
+            disk_free_bytes: free_bytes(buffer),
+            clock_set: clock.is_set(),
+            withheld: withheld.now(),
+            sources: sources.iter().map(SourceStatus::now).collect(),
+        }
+    }
+
+    pub(super) fn note_hub(&self, outcome: &Result<(), String>) {
+        let mut state = self.hub_state();
+        match outcome {
+            Ok(()) => *state = HubState { reached_at: Some(TimestampMicros::now()), fault: None },
+            Err(fault) => state.fault = Some(fault.clone()),
+        }
+    }
+
+    fn hub_state(&self) -> MutexGuard<'_, HubState> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self) -> AgentReport {
+        let Seen { buffer, clock, .. } = &self.seen;
+        let counts = buffer.counts();
+        let now = TimestampMicros::now();
+        // By a clock that is not set it is not known when; at most now.
+        let oldest = buffer.oldest_buffered_at().map(|oldest| clock.resolve(oldest).unwrap_or(now));
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let (received_per_second, stored_per_second) = rates.note(Instant::now(), &counts);
+        AgentReport {
+            agent: self.agent.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            epoch: buffer.epoch().to_string(),
+            time: now,
+            started_at: self.started_at,
+            counts,
+            buffer_bytes: buffer.bytes_on_disk(),
+            buffer_quota_bytes: buffer.settings().quota_bytes,
+            oldest_buffered_at: oldest.filter(|_| counts.buffered > 0),
+            received_per_second,
+            stored_per_second,
+            faults: buffer.faults(),
+        }
+    }
+}
+
+fn free_bytes(buffer: &Buffer) -> Option<u64> {
+    let room = rustix::fs::statvfs(&buffer.settings().dir).ok()?;
+    Some(room.f_bavail.saturating_mul(room.f_frsize))
+}

@@ -1,0 +1,5 @@
+//! Every command of the operator, against the real program: while the agent runs, when it does not, as somebody else,
+//! on a pipe that is closed early.
+
+mod looking;
+mod world;

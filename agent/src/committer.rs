@@ -15,6 +15,7 @@ use crate::buffer::{Buffer, Group};
 use crate::clock::{self, Clock};
 use crate::delivery::{Delivery, NotCommitted};
 use crate::edge::{Edge, Withheld};
+use crate::service::Pulse;
 use crate::tap::Tap;
 
 /// What a reading takes in a commit, roughly, beside its text.
@@ -43,18 +44,25 @@ pub struct CommitHandle {
     queue: mpsc::Sender<Delivery>,
     clock: Arc<Clock>,
     tap: Arc<Tap>,
+    pulse: Pulse,
 }
 
 impl CommitHandle {
     /// Returns the way into `queue`, for those in the committer's place who decide themselves what a delivery comes to.
     pub(crate) fn over(queue: mpsc::Sender<Delivery>) -> Self {
-        Self { queue, clock: Arc::new(Clock::of_wall()), tap: Arc::default() }
+        Self { queue, clock: Arc::new(Clock::of_wall()), tap: Arc::default(), pulse: Pulse::default() }
     }
 
     /// Returns the clock that tells when something arrives.
     #[must_use]
     pub const fn clock(&self) -> &Arc<Clock> {
         &self.clock
+    }
+
+    /// Returns the committer's pulse.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Returns where an operator listens to what comes in.
@@ -103,8 +111,10 @@ pub fn spawn(
 ) -> std::io::Result<(CommitHandle, JoinHandle<()>)> {
     let (queue, deliveries) = mpsc::channel(limits.queue_deliveries);
     let tap = Arc::<Tap>::default();
-    let handle = CommitHandle { queue, clock: Arc::clone(&clock), tap: Arc::clone(&tap) };
-    let committer = Committer { buffer, limits, edge, clock, tap, deliveries };
+    let pulse = Pulse::default();
+    let handle =
+        CommitHandle { queue, clock: Arc::clone(&clock), tap: Arc::clone(&tap), pulse: pulse.clone() };
+    let committer = Committer { buffer, limits, edge, clock, tap, pulse, deliveries };
     let thread = std::thread::Builder::new().name("committer".into()).spawn(move || committer.run())?;
     Ok((handle, thread))
 }
@@ -115,6 +125,7 @@ struct Committer {
     edge: Edge,
     clock: Arc<Clock>,
     tap: Arc<Tap>,
+    pulse: Pulse,
     deliveries: mpsc::Receiver<Delivery>,
 }
 
@@ -134,6 +145,8 @@ impl Committer {
             waiting.iter().for_each(|delivery: &Delivery| self.tap.show(&delivery.readings));
             let mut rest = waiting.drain(..).peekable();
             while rest.peek().is_some() {
+                let pulse = self.pulse.clone();
+                let _in_hand = pulse.begin();
                 let gathered = gather(&mut rest, &self.limits, &mut self.edge, self.clock.now());
                 self.commit(gathered);
             }

@@ -34,6 +34,8 @@ pub mod status;
 
 pub mod control;
 
+pub mod service;
+
 pub mod run;
 
 pub mod sample;

@@ -26,6 +26,7 @@ use crate::config::Settings;
 use crate::control::{Controlled, Server};
 use crate::edge::{Edge, WithheldCounts};
 use crate::forward::{ForwardError, Forwarder};
+use crate::service::{self, Pulse, Supervisor};
 use crate::source::mqtt_listener::ListenerError;
 use crate::status::{Reporter, Seen};
 use shutdown::Running;
@@ -109,7 +110,11 @@ async fn start(settings: Settings, kept: Kept) -> Result<Running, RunError> {
     let (stop_sending, sending_stops) = watch::channel(false);
     let (stop_reporting, reporting_stops) = watch::channel(false);
     let forward_settings = wiring::forward_settings(&settings);
-    let forwarder = Forwarder::new(buffer.clone(), Arc::clone(&clock), forward_settings.clone())?;
+    let supervisor = Arc::new(Supervisor::from_environment());
+    let sending = Pulse::default();
+    let parts = vec![("committer", commits.pulse()), ("forwarder", sending.clone())];
+    let forwarder =
+        Forwarder::new(buffer.clone(), Arc::clone(&clock), forward_settings.clone())?.with_pulse(sending);
     let listener = listener::start(&settings, &commits).await?.map(|started| {
         started.announcements.iter().for_each(|line| announce(line));
         started.listener
@@ -123,6 +128,8 @@ async fn start(settings: Settings, kept: Kept) -> Result<Running, RunError> {
     let reporter = Reporter::new(seen, forward_settings)?;
     control(&reporter, &commits, reporting_stops.clone());
     Ok(Running {
+        heart: tokio::spawn(service::beat(Arc::clone(&supervisor), parts)),
+        supervisor,
         buffer,
         listener,
         sources: sources.tasks,

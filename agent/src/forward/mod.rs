@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use self::core::{Action, Outcome, Seal};
 use crate::buffer::{Buffer, BufferError, Lane, StoredCommit};
 use crate::clock::Clock;
+use crate::service::Pulse;
 use hub::Reply;
 use pace::Pace;
 use pack::{Packed, Sealed};
@@ -59,6 +60,7 @@ pub struct Forwarder {
     /// The lane that was served last.
     served: Lane,
     newest: watch::Receiver<CommitNumber>,
+    pulse: Pulse,
 }
 
 /// Why a forwarder cannot be made.
@@ -80,14 +82,33 @@ impl Forwarder {
         let express = buffer.express_is_open().then(|| Way::new(Lane::Express, &buffer, &settings));
         let newest = buffer.subscribe();
         let (pace, served) = (Pace::new(Instant::now()), Lane::Main);
-        Ok(Self { buffer, clock, settings, hub, main, express, pace, served, newest })
+        Ok(Self {
+            buffer,
+            clock,
+            settings,
+            hub,
+            main,
+            express,
+            pace,
+            served,
+            newest,
+            pulse: Pulse::default(),
+        })
+    }
+
+    /// Notes its work on `pulse`; waiting for the network or for readings is none.
+    #[must_use]
+    pub fn with_pulse(mut self, pulse: Pulse) -> Self {
+        self.pulse = pulse;
+        self
     }
 
     /// Sends until `shutdown` becomes true, then finishes the request in flight.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         while let Some(lane) = self.until_due(&mut shutdown).await {
             self.served = lane;
-            match self.next_frame(lane).await {
+            let pulse = self.pulse.clone();
+            match pulse.during(self.next_frame(lane)).await {
                 Packed::Sealed(sealed) => {
                     if !self.deliver(lane, sealed, &mut shutdown).await {
                         return;
@@ -219,7 +240,8 @@ impl Forwarder {
                 }
                 action => {
                     self.buffer.set_link_fault(None);
-                    self.apply(lane, action, &sealed.commits).await;
+                    let pulse = self.pulse.clone();
+                    pulse.during(self.apply(lane, action, &sealed.commits)).await;
                     if is_backlog {
                         self.pace.sent(pack::readings(&sealed.commits), Instant::now());
                     }

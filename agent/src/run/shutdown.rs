@@ -1,5 +1,6 @@
 //! The agent at work, and its end: sources first, then what they delivered, then the way to the hub.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::task::JoinHandle as Task;
 use super::RunError;
 use crate::buffer::Buffer;
 use crate::committer::CommitHandle;
+use crate::service::Supervisor;
 use crate::source::SourceTask;
 use crate::source::mqtt_listener::MqttListener;
 
@@ -25,6 +27,8 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Everything that runs.
 pub(super) struct Running {
+    pub(super) supervisor: Arc<Supervisor>,
+    pub(super) heart: Task<()>,
     pub(super) buffer: Buffer,
     pub(super) listener: Option<MqttListener>,
     pub(super) sources: Vec<SourceTask>,
@@ -41,6 +45,7 @@ impl Running {
     pub(super) async fn until_stopped(mut self) -> Result<(), RunError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
+        self.supervisor.ready("takes readings in");
         // Every branch is cancel-safe: two signals and a poll of task states.
         let outcome = tokio::select! {
             _ = terminate.recv() => Ok(()),
@@ -51,6 +56,7 @@ impl Running {
             Ok(()) => tracing::info!("stopping"),
             Err(error) => tracing::error!(%error, "stopping"),
         }
+        self.supervisor.stopping();
         self.stop().await;
         outcome
     }
@@ -102,6 +108,8 @@ impl Running {
         within(TASK_DEADLINE, "forwarder", self.forwarder).await;
         self.stop_reporting.send_replace(true);
         within(TASK_DEADLINE, "reporter", self.reporter).await;
+        // A stop that hangs is the watchdog's matter too.
+        self.heart.abort();
         tracing::info!("stopped");
     }
 }

@@ -39,6 +39,19 @@ pub struct DeadLetter {
     pub payload: Vec<u8>,
 }
 
+impl DeadLetter {
+    /// How the origin of what the hub refused begins; its payload is a reading as JSON.
+    pub const OF_HUB: &str = "hub, commit ";
+    /// How the origin of a reading that is not credible begins; its payload is the reading as JSON.
+    pub const OF_SERIES: &str = "series ";
+
+    /// Tells whether the hub refused it after it had been a reading.
+    #[must_use]
+    pub fn is_of_hub(&self) -> bool {
+        self.origin.starts_with(Self::OF_HUB)
+    }
+}
+
 /// Why a delivery was not made durable; the source withholds its acknowledgement and the device sends again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotCommitted {

@@ -32,6 +32,8 @@ pub mod forward;
 
 pub mod status;
 
+pub mod second_reading;
+
 pub mod control;
 
 pub mod service;

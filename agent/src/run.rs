@@ -30,6 +30,7 @@ use crate::service::{self, Pulse, Supervisor};
 use crate::source::mqtt_listener::ListenerError;
 use crate::status::{Reporter, Seen};
 use shutdown::Running;
+pub use wiring::buffer_settings;
 
 /// How long a blocking task that missed its deadline is waited for at the very end.
 const LEFT_BEHIND: Duration = Duration::from_secs(1);

@@ -3,6 +3,8 @@
 //! Letters are numbered from 1; a group that is stored together is one entry under its first letter's number, and a
 //! segment is named after its first letter. So the oldest segment's name tells how many letters the bound dropped.
 
+mod paging;
+
 use std::path::PathBuf;
 
 use penstock_shared::id::CommitNumber;
@@ -10,9 +12,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::disk;
 use super::quarantine::Quarantine;
+use super::replays::Replays;
 use super::segment::{Segment, SegmentError};
 use super::segment_dirs;
 use crate::delivery::DeadLetter;
+pub use paging::LetterPage;
 
 const GROUP_VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 8;
@@ -29,11 +33,15 @@ pub(super) struct DeadLetters {
     limit_bytes: u64,
     /// Opened with the first letter: most gateways never have one.
     active: Option<(Segment, u64)>,
+    /// Which of them were sent again.
+    pub(super) replays: Replays,
 }
 
 impl DeadLetters {
-    pub(super) const fn new(dir: PathBuf, limit_bytes: u64) -> Self {
-        Self { dir, limit_bytes, active: None }
+    pub(super) fn new(dir: PathBuf, limit_bytes: u64) -> Self {
+        // Beside the letters, and not among them: a directory without letters is not there.
+        let replays = Replays::new(dir.parent().unwrap_or(&dir));
+        Self { dir, limit_bytes, active: None, replays }
     }
 
     /// Stores letters; on the disk when it returns.

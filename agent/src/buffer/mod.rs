@@ -23,6 +23,8 @@ mod lanes;
 mod open;
 mod quarantine;
 mod read;
+mod replay;
+mod replays;
 mod room;
 mod seal;
 mod segment;
@@ -57,11 +59,14 @@ use watchdog::Watchdog;
 use write::Writer;
 
 pub use books::SentCommit;
+pub use dead_letters::LetterPage;
 pub use entry::{EntryError, StoredCommit, Totals};
 pub use error::{AppendError, BufferError};
 pub use express::Lane;
 pub use lanes::LaneStart;
 pub use read::{ReadLimits, Run};
+pub use replay::ReplayError;
+pub use replays::Replay;
 pub use segment::SegmentError;
 pub use settings::{BufferSettings, FullPolicy};
 pub use watchdog::HUNG_FLUSH_EXIT_CODE;
@@ -194,6 +199,22 @@ impl Buffer {
     /// When the disk refuses.
     pub fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, SegmentError> {
         locked(&self.shared.dead_letters).newest(limit, &self.shared.quarantine)
+    }
+
+    /// Returns the newest dead letters with numbers below `before`, at most `limit`. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the disk refuses; damage stands in the page.
+    pub fn dead_letters(&self, before: u64, limit: usize) -> Result<LetterPage, SegmentError> {
+        locked(&self.shared.dead_letters).page(before, limit)
+    }
+
+    /// Returns the dead letter of a number; none when it is not there, or was sent again. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn dead_letter(&self, number: u64) -> Result<Option<DeadLetter>, SegmentError> {
+        locked(&self.shared.dead_letters).get(number)
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Group {
 
 /// What only the appending thread needs.
 pub(super) struct Writer {
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
     pub(super) active: Option<Arc<Segment>>,
     pub(super) free_space_at: Option<Instant>,
     reopen_at: Option<(Instant, String)>,
@@ -56,10 +56,11 @@ pub(super) struct Noted {
     pub(super) totals: Totals,
 }
 
-struct Encoded {
-    number: CommitNumber,
+/// A commit as it goes to the disk.
+pub(super) struct Encoded {
+    pub(super) number: CommitNumber,
     totals: Totals,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Buffer {
@@ -114,14 +115,35 @@ impl Shared {
         active: &Segment,
         group: &Group,
     ) -> Result<CommitNumber, SegmentError> {
+        let encoded = self.encode(encoder, group, 0)?;
+        self.make_durable(active, &encoded, group)
+    }
+
+    /// Encodes a group as the next commits; `letters_back` dead letters become readings with it.
+    pub(super) fn encode(
+        &self,
+        encoder: &mut Encoder,
+        group: &Group,
+        letters_back: u64,
+    ) -> Result<Vec<Encoded>, SegmentError> {
         let (last, totals) = {
             let books = self.books();
             (books.state.last, books.state.totals)
         };
+        let totals = Totals { dead_lettered: totals.dead_lettered.saturating_sub(letters_back), ..totals };
+        encode(encoder, group, last, totals).map_err(SegmentError::disk(&self.settings.dir))
+    }
+
+    /// Puts commits on the disk and into the books.
+    pub(super) fn make_durable(
+        &self,
+        active: &Segment,
+        encoded: &[Encoded],
+        group: &Group,
+    ) -> Result<CommitNumber, SegmentError> {
         let dir = &self.settings.dir;
-        let encoded = encode(encoder, group, last, totals).map_err(SegmentError::disk(dir))?;
         self.watchdog.watch(|| {
-            for commit in &encoded {
+            for commit in encoded {
                 active.put(commit.number, &commit.bytes)?;
             }
             active.make_durable()
@@ -131,7 +153,7 @@ impl Shared {
             self.note.write(&noted).map_err(SegmentError::disk(dir))?;
         }
         let mut books = self.books();
-        for commit in &encoded {
+        for commit in encoded {
             books.appended(commit.number, commit.totals, group.received_at);
         }
         if let Some(info) = books.segments.back_mut() {
@@ -172,7 +194,7 @@ impl Shared {
         }
     }
 
-    fn let_go_of_active(&self, writer: &mut Writer, reason: String) {
+    pub(super) fn let_go_of_active(&self, writer: &mut Writer, reason: String) {
         writer.reopen_at = Some((Instant::now() + REOPEN_EVERY, reason));
         if let Some(active) = writer.active.take() {
             let first = active.first();
@@ -182,7 +204,7 @@ impl Shared {
     }
 
     /// Returns the active segment, open, with room for another group within the quota.
-    fn ready_segment(&self, writer: &mut Writer) -> Result<Arc<Segment>, AppendError> {
+    pub(super) fn ready_segment(&self, writer: &mut Writer) -> Result<Arc<Segment>, AppendError> {
         let active = match &writer.active {
             Some(active) => Arc::clone(active),
             None => self.reopen_active(writer)?,
@@ -198,6 +220,7 @@ impl Shared {
         }
         match self.recover_active() {
             Ok(active) => {
+                self.settle_replay()?;
                 writer.active = Some(Arc::clone(&active));
                 writer.reopen_at = None;
                 Ok(active)

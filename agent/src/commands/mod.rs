@@ -4,6 +4,7 @@
 //! configuration.
 
 mod check;
+mod dead_letters;
 mod logging;
 mod output;
 mod run;
@@ -29,6 +30,7 @@ enum Command {
     Check(check::Arguments),
     Status(status::Arguments),
     Tap(tap::Arguments),
+    DeadLetters(dead_letters::Arguments),
 }
 
 impl Arguments {
@@ -39,6 +41,7 @@ impl Arguments {
             Command::Check(arguments) => arguments.act(),
             Command::Status(arguments) => arguments.act(),
             Command::Tap(arguments) => arguments.act(),
+            Command::DeadLetters(arguments) => arguments.act(),
         }
     }
 }

@@ -12,6 +12,16 @@ pub(super) fn line(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Prints bytes as they are.
+///
+/// # Errors
+/// When stdout takes nothing more.
+pub(super) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
 /// Tells whether an error only says that nobody reads stdout any more.
 pub(super) fn is_closed(error: &anyhow::Error) -> bool {
     let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::message::{Answer, Request};
 use super::socket;
+use crate::buffer::BufferError;
 
 /// An agent whose disk hangs does not answer; the operator wants to know that.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +35,12 @@ pub enum ControlError {
     /// There is no buffer where the configuration says.
     #[error("no buffer in {0}: the agent never ran with it, or buffer.dir is another")]
     Absent(PathBuf),
+    /// The buffer cannot be opened.
+    #[error(transparent)]
+    Buffer(#[from] BufferError),
+    /// Root cannot become the buffer's owner.
+    #[error("cannot become the buffer's owner: {0}")]
+    Owner(#[source] io::Error),
     /// The agent does not answer.
     #[error("the agent does not answer: {0}")]
     Silent(#[source] io::Error),
@@ -66,15 +73,14 @@ pub fn connect(dir: &Path) -> Result<Option<Client>, ControlError> {
 }
 
 /// Returns the refusal of what is somebody else's at `path`.
-fn not_allowed(path: &Path) -> ControlError {
+pub(super) fn not_allowed(path: &Path) -> ControlError {
     // Where even its owner is hidden, the directory above it tells.
     let seen = path.ancestors().find(|path| path.metadata().is_ok()).unwrap_or(path);
     ControlError::NotAllowed { path: seen.to_owned(), owner: owner_of(seen) }
 }
 
 /// Returns the name of a file's owner, or its number.
-#[must_use]
-pub fn owner_of(path: &Path) -> String {
+fn owner_of(path: &Path) -> String {
     let Ok(metadata) = path.metadata() else { return "somebody else".to_owned() };
     let uid = metadata.uid().to_string();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

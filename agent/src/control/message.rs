@@ -3,10 +3,14 @@
 //! Program and agent are usually one file of one version; where an update lies between, an unknown request is answered
 //! with an error and harms nothing.
 
-use penstock_shared::reading::Reading;
+use std::sync::Arc;
+
+use penstock_shared::id::CommitNumber;
+use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Pattern;
+use crate::delivery::DeadLetter;
 use crate::status::Status;
 use crate::tap::TapFilter;
 
@@ -18,6 +22,59 @@ pub enum Request {
     Status,
     /// Readings as they come, until the connection is closed.
     Tap(TapWish),
+    /// The newest dead letters below a number.
+    DeadLetters {
+        /// The number.
+        before: u64,
+        /// How many at most.
+        limit: usize,
+    },
+    /// One dead letter.
+    DeadLetter {
+        /// Its number.
+        number: u64,
+    },
+    /// Commit what a dead letter was read as, which removes it.
+    ReplayLetter {
+        /// Its number.
+        number: u64,
+        /// What it was read as.
+        readings: Vec<SentReading>,
+    },
+}
+
+/// A reading whose number survives JSON to the bit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentReading {
+    series: Arc<Series>,
+    time: TimestampMicros,
+    value: SentValue,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SentValue {
+    Bits(u64),
+    Boolean(bool),
+    Text(String),
+}
+
+/// A dead letter without its payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LetterSummary {
+    /// Its number.
+    pub number: u64,
+    /// When it arrived.
+    pub arrived_at: TimestampMicros,
+    /// Where it came from.
+    pub origin: String,
+    /// Why it is no reading, in a word.
+    pub reason: String,
+    /// Why, in a sentence.
+    pub detail: String,
+    /// How long its payload is.
+    pub payload_bytes: usize,
 }
 
 /// Which readings are wanted, as patterns with `*`.
@@ -43,11 +100,56 @@ pub enum Answer {
         /// How many were passed over since the last, as the listener did not keep up.
         missed: u64,
     },
+    /// To [`Request::DeadLetters`].
+    DeadLetters {
+        /// The letters, the oldest first.
+        letters: Vec<LetterSummary>,
+        /// How many there are before these.
+        older: u64,
+        /// What could not be read, and why.
+        damaged: Vec<String>,
+    },
+    /// To [`Request::DeadLetter`].
+    DeadLetter(Box<DeadLetter>),
+    /// To requests that commit readings.
+    Committed {
+        /// The commit.
+        commit: CommitNumber,
+    },
     /// The request was not done.
     Refused {
         /// Why, in a sentence for the operator.
         reason: String,
     },
+}
+
+impl From<Reading> for SentReading {
+    fn from(reading: Reading) -> Self {
+        let value = match reading.value {
+            Value::Number(number) => SentValue::Bits(number.to_bits()),
+            Value::Boolean(state) => SentValue::Boolean(state),
+            Value::Text(text) => SentValue::Text(text),
+        };
+        Self { series: reading.series, time: reading.time, value }
+    }
+}
+
+impl From<SentReading> for Reading {
+    fn from(sent: SentReading) -> Self {
+        let value = match sent.value {
+            SentValue::Bits(bits) => Value::Number(f64::from_bits(bits)),
+            SentValue::Boolean(state) => Value::Boolean(state),
+            SentValue::Text(text) => Value::Text(text),
+        };
+        Self { series: sent.series, time: sent.time, value }
+    }
+}
+
+impl From<(u64, DeadLetter)> for LetterSummary {
+    fn from((number, letter): (u64, DeadLetter)) -> Self {
+        let DeadLetter { arrived_at, origin, reason, detail, payload } = letter;
+        Self { number, arrived_at, origin, reason, detail, payload_bytes: payload.len() }
+    }
 }
 
 impl TapWish {

@@ -7,12 +7,16 @@
 //! Who may write into the buffer's directory may use it; nothing is asked over the network. Connections, requests and
 //! answers are bounded, and each connection is served by itself, so that a slow one holds nobody up.
 
+mod answer;
 mod client;
+mod door;
 mod message;
 mod server;
 mod socket;
 
-pub use client::{Client, ControlError, connect, owner_of};
-pub use message::{Answer, Request, TapWish};
+pub use answer::answer;
+pub use client::{Client, ControlError, connect};
+pub use door::{Door, open};
+pub use message::{Answer, LetterSummary, Request, SentReading, TapWish};
 pub use server::{Controlled, Server};
 pub use socket::SOCKET_FILE;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::answer::answer;
 use super::message::{Answer, Request, TapWish};
 use super::socket;
 use crate::status::Observer;
@@ -19,8 +20,8 @@ use crate::tap::Tap;
 
 /// More at once are told to come back: an operator or two, and a script.
 const MOST_CONNECTIONS: usize = 8;
-/// A longer request is refused.
-const MOST_REQUEST_BYTES: u64 = 256 * 1024;
+/// A longer request is refused. The longest text of a reading, all of it escaped, fits.
+const MOST_REQUEST_BYTES: u64 = 512 * 1024;
 /// A connection that asks nothing for so long is closed.
 const IDLE: Duration = Duration::from_secs(60);
 /// A client that takes nothing of an answer for so long is gone.
@@ -113,7 +114,11 @@ async fn serve(stream: UnixStream, controlled: Controlled, is_full: bool) -> io:
             Ok(request) => {
                 let controlled = controlled.clone();
                 // The disk may be asked, and it may be slow.
-                let answered = tokio::task::spawn_blocking(move || answer(request, &controlled)).await;
+                let answered = tokio::task::spawn_blocking(move || match request {
+                    Request::Status => Answer::Status(Box::new(controlled.observer.now())),
+                    request => answer(request, controlled.observer.buffer()),
+                })
+                .await;
                 say(&mut writer, &answered.map_err(io::Error::other)?).await?;
             }
             Err(error) => {
@@ -137,13 +142,6 @@ async fn say(writer: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
     let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
     timeout(WRITE_PATIENCE, writer.write_all(&line)).await?
-}
-
-fn answer(request: Request, controlled: &Controlled) -> Answer {
-    match request {
-        Request::Status => Answer::Status(Box::new(controlled.observer.now())),
-        Request::Tap(_) => Answer::Refused { reason: "a stream is no answer".to_owned() },
-    }
 }
 
 /// Sends readings until the client goes. One that does not take them misses some, and its connection stays.

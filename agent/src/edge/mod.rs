@@ -194,7 +194,7 @@ impl Edge {
 fn not_credible(reading: &Reading, detail: String, arrived_at: TimestampMicros) -> DeadLetter {
     DeadLetter {
         arrived_at,
-        origin: format!("series {}", reading.series),
+        origin: format!("{}{}", DeadLetter::OF_SERIES, reading.series),
         reason: "out_of_range".to_owned(),
         detail,
         payload: serde_json::to_vec(reading).unwrap_or_else(|_| format!("{reading:?}").into_bytes()),

@@ -113,7 +113,7 @@ pub(super) fn set_aside(
 ) -> Result<(), BufferError> {
     let letters = stored.commit.readings.iter().map(|reading| DeadLetter {
         arrived_at: stored.received_at,
-        origin: format!("hub, commit {}", stored.commit.number),
+        origin: format!("{}{}", DeadLetter::OF_HUB, stored.commit.number),
         reason: reason.to_owned(),
         detail: detail.to_owned(),
         // A NaN has no JSON; its text says as much.

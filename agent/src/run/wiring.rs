@@ -11,7 +11,9 @@ use crate::decode::{Decoder, SampleDecoder};
 use crate::forward::ForwardSettings;
 use crate::source::{Intake, Outlet};
 
-pub(super) fn buffer_settings(settings: &Settings) -> BufferSettings {
+/// Returns the buffer's place and bounds.
+#[must_use]
+pub fn buffer_settings(settings: &Settings) -> BufferSettings {
     let chosen = &settings.buffer;
     BufferSettings {
         dir: chosen.dir.clone(),

@@ -5,4 +5,5 @@ mod damage;
 mod fixture;
 mod lanes;
 mod model;
+mod replay;
 mod world;

@@ -4,13 +4,16 @@
 //! configuration.
 
 mod check;
+mod completions;
 mod dead_letters;
 mod logging;
+mod man;
 mod output;
 mod run;
 mod settings;
 mod status;
 mod tap;
+mod top;
 
 use std::process::ExitCode;
 
@@ -29,8 +32,11 @@ enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
     Status(status::Arguments),
+    Top(top::Arguments),
     Tap(tap::Arguments),
     DeadLetters(dead_letters::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 impl Arguments {
@@ -40,8 +46,11 @@ impl Arguments {
             Command::Run(arguments) => arguments.act(),
             Command::Check(arguments) => arguments.act(),
             Command::Status(arguments) => arguments.act(),
+            Command::Top(arguments) => arguments.act(),
             Command::Tap(arguments) => arguments.act(),
             Command::DeadLetters(arguments) => arguments.act(),
+            Command::Completions(arguments) => arguments.act(),
+            Command::Man(arguments) => arguments.act(),
         }
     }
 }

@@ -3,4 +3,5 @@
 
 mod letters;
 mod looking;
+mod watching;
 mod world;

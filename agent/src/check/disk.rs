@@ -1,12 +1,14 @@
 //! The buffer's directory: whether it may be written, has room, and is nobody else's.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
 
 use super::Finding;
 use crate::config::Settings;
+use crate::control::owner_of;
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -14,8 +16,10 @@ const MEBIBYTE: u64 = 1 << 20;
 pub(super) fn room(settings: &Settings) -> Finding {
     let dir = &settings.buffer.dir;
     let outcome = nearest(dir).ok_or_else(|| "no such directory".to_owned()).and_then(|existing| {
-        access(&existing, Access::WRITE_OK | Access::EXEC_OK)
-            .map_err(|error| format!("{} cannot be written: {error}", existing.display()))?;
+        access(&existing, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+            let owner = owner_of(&existing);
+            format!("{} is owned by {owner} and cannot be written: {error}", existing.display())
+        })?;
         let room = statvfs(&existing).map_err(|error| error.to_string())?;
         let free = room.f_bavail.saturating_mul(room.f_frsize);
         let (quota, floor) = (settings.buffer.quota_bytes, settings.buffer.min_free_bytes);
@@ -38,6 +42,43 @@ pub(super) fn room(settings: &Settings) -> Finding {
 /// Looks who has the buffer.
 pub(super) fn owner(settings: &Settings) -> Finding {
     if is_in_use(settings) { Finding::good("agent: running") } else { Finding::good("agent: not running") }
+}
+
+/// Looks whether the agent's user may use every file of the buffer: a command run by root may have left one.
+pub(super) fn strangers(settings: &Settings) -> Option<Finding> {
+    let dir = &settings.buffer.dir;
+    let uid = dir.metadata().ok()?.uid();
+    let stranger = stranger(dir, uid)?;
+    let (owner, whose) = (owner_of(dir), owner_of(&stranger));
+    let text = format!("{} is owned by {whose}, the buffer by {owner}: chown it", stranger.display());
+    Some(Finding::bad(text))
+}
+
+fn stranger(dir: &Path, uid: u32) -> Option<PathBuf> {
+    std::fs::read_dir(dir).ok()?.flatten().find_map(|entry| {
+        let metadata = entry.metadata().ok()?;
+        let path = entry.path();
+        if metadata.uid() != uid {
+            return Some(path);
+        }
+        if metadata.is_dir() { stranger(&path, uid) } else { None }
+    })
+}
+
+/// Looks whether everybody on this machine may read the hub's token.
+pub(super) fn token(file: &Path) -> Option<Finding> {
+    let is_token = |line: &str| {
+        let (key, value) = line.split_once('=').unwrap_or_default();
+        key.trim() == "token" && !matches!(value.trim(), "" | "\"\"")
+    };
+    let text = std::fs::read_to_string(file).ok()?;
+    let is_open = file.metadata().ok()?.mode() & 0o004 != 0;
+    (is_open && text.lines().any(is_token)).then(|| {
+        Finding::bad(format!(
+            "{} holds the hub's token and is readable by everybody: chmod o-r",
+            file.display()
+        ))
+    })
 }
 
 /// Tells whether an agent has the buffer open.

@@ -55,12 +55,14 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Looks at everything that the configuration names. Waits some seconds for what does not answer.
+/// Looks at everything that the configuration in `file` names. Waits some seconds for what does not answer.
 ///
 /// # Errors
 /// When the operating system gives no runtime.
-pub fn run(settings: &Settings) -> std::io::Result<Vec<Finding>> {
+pub fn run(file: &Path, settings: &Settings) -> std::io::Result<Vec<Finding>> {
     let mut findings = vec![disk::room(settings), disk::owner(settings)];
+    findings.extend(disk::strangers(settings));
+    findings.extend(disk::token(file));
     findings.extend(settings.serials.iter().map(|serial| serial_port(&serial.name, &serial.port)));
     for bus in &settings.modbus {
         if let Bus::Rtu(port) = &bus.bus {

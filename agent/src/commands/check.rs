@@ -47,7 +47,7 @@ impl Arguments {
         if self.sample {
             return hear(settings, Duration::from_secs(self.seconds));
         }
-        if self.config_only { Ok(ExitCode::SUCCESS) } else { look_around(settings) }
+        if self.config_only { Ok(ExitCode::SUCCESS) } else { look_around(file, settings) }
     }
 }
 
@@ -105,8 +105,8 @@ fn mqtt(settings: &Settings) -> Vec<String> {
     lines
 }
 
-fn look_around(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let findings = check::run(settings).context("check")?;
+fn look_around(file: &Path, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let findings = check::run(file, settings).context("check")?;
     for finding in &findings {
         output::line(&finding.to_string())?;
     }

@@ -80,7 +80,8 @@ pub(super) fn not_allowed(path: &Path) -> ControlError {
 }
 
 /// Returns the name of a file's owner, or its number.
-fn owner_of(path: &Path) -> String {
+#[must_use]
+pub fn owner_of(path: &Path) -> String {
     let Ok(metadata) = path.metadata() else { return "somebody else".to_owned() };
     let uid = metadata.uid().to_string();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -15,7 +15,7 @@ mod server;
 mod socket;
 
 pub use answer::answer;
-pub use client::{Client, ControlError, connect};
+pub use client::{Client, ControlError, connect, owner_of};
 pub use door::{Door, open};
 pub use message::{Answer, LetterSummary, Request, SentReading, TapWish};
 pub use server::{Controlled, Server};

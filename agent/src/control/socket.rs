@@ -17,7 +17,7 @@ const MOST_ADDRESS_BYTES: usize = 107;
 /// Opens the socket; one that an earlier life left behind is replaced. Only for who holds the buffer's lock.
 pub(super) fn listen(dir: &Path) -> io::Result<UnixListener> {
     remove(dir)?;
-    let listener = at_address(dir, |address| UnixListener::bind(address))?;
+    let listener = at_address(dir, UnixListener::bind)?;
     std::fs::set_permissions(dir.join(SOCKET_FILE), Permissions::from_mode(MODE))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
@@ -33,7 +33,7 @@ pub(super) fn remove(dir: &Path) -> io::Result<()> {
 
 /// Connects to the socket.
 pub(super) fn connect(dir: &Path) -> io::Result<UnixStream> {
-    at_address(dir, |address| UnixStream::connect(address))
+    at_address(dir, UnixStream::connect)
 }
 
 /// Gives `work` an address of the socket that is short enough.

@@ -161,9 +161,9 @@ fn seconds_since(then: TimestampMicros, now: TimestampMicros) -> i64 {
 /// Returns seconds in the two largest units.
 fn span(seconds: i64) -> String {
     match seconds {
-        ..=119 => format!("{seconds} s"),
-        ..=7_199 => format!("{} min {} s", seconds / 60, seconds % 60),
-        ..=172_799 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min {} s", seconds / 60, seconds % 60),
+        7_200..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }

@@ -111,3 +111,25 @@ async fn somebody_else_is_told_whose_the_buffer_is() {
     assert_eq!(code, Some(1));
     assert_says(&told, &["is owned by root: run this as that user or as root"]);
 }
+
+#[test]
+fn the_check_looks_at_who_may_read_and_write_what() {
+    let world = World::new();
+    world.start().stop();
+    world.configure("");
+    let (_, told) = world.run(&["check"]);
+    assert!(!told.contains("chown") && !told.contains("chmod"), "{told}");
+    let secret =
+        std::fs::read_to_string(world.config()).expect("a file").replace("[hub]", "[hub]\ntoken = \"x\"");
+    std::fs::write(world.config(), secret).expect("a file");
+    std::fs::set_permissions(world.config(), std::fs::Permissions::from_mode(0o644)).expect("permissions");
+    // Only root can give a file away.
+    let is_given = std::os::unix::fs::chown(world.buffer().join("state"), Some(65534), None).is_ok();
+    let (code, told) = world.run(&["check"]);
+    assert_eq!(code, Some(1));
+    assert_says(&told, &["✗ ", "holds the hub's token and is readable by everybody: chmod o-r"]);
+    assert!(!is_given || told.contains("state is owned by nobody, the buffer by root: chown it"), "{told}");
+    let Some((code, told)) = world.run_as_nobody(&["check"]) else { return };
+    assert_eq!(code, Some(1));
+    assert_says(&told, &["is owned by root and cannot be written: Permission denied"]);
+}

@@ -78,6 +78,7 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
     shared.take_stock(fresh)?;
     shared.start_active()?;
     shared.settle_replay_at_start();
+    shared.forget_inspection();
     shared.persist_books()?;
     let last = shared.books().state.last;
     shared.newest.send_replace(last);

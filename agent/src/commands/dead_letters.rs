@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use penstock_agent::config::{Certificates, Settings};
-use penstock_agent::control::{self, Answer, Door, LetterSummary, Request};
+use penstock_agent::config::Settings;
+use penstock_agent::control::{Answer, Door, LetterSummary, Request};
 use penstock_agent::delivery::DeadLetter;
-use penstock_agent::{run, second_reading};
+use penstock_agent::second_reading;
 
 use super::output;
-use super::settings::{ConfigArgument, with_settings};
+use super::settings::{ConfigArgument, with_door};
 use super::tap::moment;
 
 /// So much of a detail stands in a line.
@@ -84,16 +84,6 @@ impl Arguments {
             }
         }
     }
-}
-
-fn with_door(
-    config: &ConfigArgument,
-    act: impl FnOnce(&Settings, &mut Door) -> anyhow::Result<ExitCode>,
-) -> ExitCode {
-    with_settings(config, Certificates::Trusted, |settings| {
-        let mut door = control::open(run::buffer_settings(&settings))?;
-        act(&settings, &mut door)
-    })
 }
 
 struct Page {
@@ -219,7 +209,10 @@ fn replay(
             let count = readings.len();
             if !dry_run {
                 let readings = readings.into_iter().map(Into::into).collect();
-                door.ask(Request::ReplayLetter { number: *number, readings })?;
+                if door.ask(Request::ReplayLetter { number: *number, readings })? == Answer::AlreadyCommitted
+                {
+                    anyhow::bail!("sent again already");
+                }
             }
             Ok(count)
         });

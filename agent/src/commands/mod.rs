@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well; 1 something is wrong, or could not be done; 2 the command line itself; 78 the
 //! configuration.
 
+mod buffer;
 mod check;
 mod completions;
 mod dead_letters;
@@ -35,6 +36,7 @@ enum Command {
     Top(top::Arguments),
     Tap(tap::Arguments),
     DeadLetters(dead_letters::Arguments),
+    Buffer(buffer::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -49,6 +51,7 @@ impl Arguments {
             Command::Top(arguments) => arguments.act(),
             Command::Tap(arguments) => arguments.act(),
             Command::DeadLetters(arguments) => arguments.act(),
+            Command::Buffer(arguments) => arguments.act(),
             Command::Completions(arguments) => arguments.act(),
             Command::Man(arguments) => arguments.act(),
         }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use super::output;
 use penstock_agent::config::{self, Certificates, Settings};
+use penstock_agent::control::{self, Door};
+use penstock_agent::run;
 
 /// `EX_CONFIG` of sysexits.h.
 pub(super) const EXIT_CONFIG: u8 = 78;
@@ -38,6 +40,17 @@ pub(super) fn with_settings(
         }
     };
     told(act(settings))
+}
+
+/// Does `act` with the configuration and a way to the buffer, whether the agent runs or not.
+pub(super) fn with_door(
+    config: &ConfigArgument,
+    act: impl FnOnce(&Settings, &mut Door) -> anyhow::Result<ExitCode>,
+) -> ExitCode {
+    with_settings(config, Certificates::Trusted, |settings| {
+        let mut door = control::open(run::buffer_settings(&settings))?;
+        act(&settings, &mut door)
+    })
 }
 
 /// Says on stderr what failed, and returns the exit code.

@@ -39,13 +39,13 @@ pub enum ControlError {
     #[error(transparent)]
     Buffer(#[from] BufferError),
     /// Root cannot become the buffer's owner.
-    #[error("cannot become the buffer's owner: {0}")]
+    #[error("cannot become the buffer's owner")]
     Owner(#[source] io::Error),
     /// The agent does not answer.
-    #[error("the agent does not answer: {0}")]
+    #[error("the agent does not answer")]
     Silent(#[source] io::Error),
     /// The agent answers something else.
-    #[error("the agent's answer is not understood, is it of another version? {0}")]
+    #[error("the agent's answer is not understood, is it of another version?")]
     Strange(#[source] serde_json::Error),
     /// The agent refuses.
     #[error("{0}")]

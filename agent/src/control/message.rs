@@ -9,6 +9,7 @@ use penstock_shared::id::CommitNumber;
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::buffer::{Place, Quarantined, SegmentSummary, StoredCommit, Verified};
 use crate::config::Pattern;
 use crate::delivery::DeadLetter;
 use crate::status::Status;
@@ -41,6 +42,39 @@ pub enum Request {
         /// What it was read as.
         readings: Vec<SentReading>,
     },
+    /// The buffer's segments.
+    Segments,
+    /// Whether every entry of a segment reads back.
+    Verify {
+        /// The segment's first commit.
+        first: CommitNumber,
+    },
+    /// Some commits.
+    Commits {
+        /// Where.
+        place: Place,
+        /// From this one on.
+        from: CommitNumber,
+    },
+    /// Commit a batch of an export, unless that was done.
+    ReplayBatch {
+        /// The hash of the export's id and the batch's number.
+        batch: u64,
+        /// Its readings.
+        readings: Vec<SentReading>,
+    },
+}
+
+/// A commit as it lies in the buffer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptCommit {
+    /// Its number.
+    pub number: CommitNumber,
+    /// Whether the hub has it, or it is declared as never coming.
+    pub is_settled: bool,
+    /// Its readings.
+    pub readings: Vec<SentReading>,
 }
 
 /// A reading whose number survives JSON to the bit.
@@ -111,6 +145,28 @@ pub enum Answer {
     },
     /// To [`Request::DeadLetter`].
     DeadLetter(Box<DeadLetter>),
+    /// To [`Request::Segments`].
+    Segments {
+        /// The segments, the oldest first.
+        segments: Vec<SegmentSummary>,
+        /// Those that were set aside.
+        quarantined: Vec<Quarantined>,
+        /// What is wrong with the buffer at present.
+        faults: Vec<String>,
+    },
+    /// To [`Request::Verify`].
+    Verified(Verified),
+    /// To [`Request::Commits`].
+    Commits {
+        /// The commits.
+        commits: Vec<KeptCommit>,
+        /// Where to go on; none at the end.
+        next: Option<CommitNumber>,
+        /// How many commits were passed over, as they do not read back.
+        damaged: u64,
+    },
+    /// To requests that commit readings, where it had been done before.
+    AlreadyCommitted,
     /// To requests that commit readings.
     Committed {
         /// The commit.
@@ -142,6 +198,14 @@ impl From<SentReading> for Reading {
             SentValue::Text(text) => Value::Text(text),
         };
         Self { series: sent.series, time: sent.time, value }
+    }
+}
+
+impl From<(StoredCommit, bool)> for KeptCommit {
+    fn from((stored, is_settled): (StoredCommit, bool)) -> Self {
+        let commit = stored.commit;
+        let readings = commit.readings.into_iter().map(Into::into).collect();
+        Self { number: commit.number, is_settled, readings }
     }
 }
 

@@ -17,6 +17,6 @@ mod socket;
 pub use answer::answer;
 pub use client::{Client, ControlError, connect, owner_of};
 pub use door::{Door, open};
-pub use message::{Answer, LetterSummary, Request, SentReading, TapWish};
+pub use message::{Answer, KeptCommit, LetterSummary, Request, SentReading, TapWish};
 pub use server::{Controlled, Server};
 pub use socket::SOCKET_FILE;

@@ -1,6 +1,7 @@
 //! Every command of the operator, against the real program: while the agent runs, when it does not, as somebody else,
 //! on a pipe that is closed early.
 
+mod buffers;
 mod letters;
 mod looking;
 mod watching;

@@ -53,7 +53,7 @@ impl Arguments {
             if let Ok(status) = &look {
                 history.note(status.clone());
             }
-            let fault = look.err().map(|error| error.to_string());
+            let fault = look.err().map(|error| format!("{error:#}"));
             terminal.show(&screen::lines(&history, fault.as_deref(), TimestampMicros::now()))?;
             if terminal.quits_before(next)? {
                 break;
@@ -70,7 +70,7 @@ impl Arguments {
             let now = TimestampMicros::now();
             output::line(&match agent.look() {
                 Ok(status) => screen::line(&status, now),
-                Err(error) => format!("{} {error}", super::tap::moment(now)),
+                Err(error) => format!("{} {error:#}", super::tap::moment(now)),
             })?;
         }
         Ok(())

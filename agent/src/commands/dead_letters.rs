@@ -139,7 +139,7 @@ fn list(door: &mut Door, before: u64, limit: usize, json: bool) -> anyhow::Resul
         }
     }
     for fault in &damaged {
-        eprintln!("penstock-agent: not readable: {fault}");
+        output::note(&format!("not readable: {fault}"));
     }
     Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

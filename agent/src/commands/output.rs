@@ -22,6 +22,18 @@ pub(super) fn bytes(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Says something on stderr beside the answer.
+pub(super) fn note(text: &str) {
+    complain(&format!("penstock-agent: {text}"));
+}
+
+/// Prints on stderr. Where nobody hears it, it is not worth failing for.
+pub(super) fn complain(text: &str) {
+    if writeln!(io::stderr(), "{text}").is_err() {
+        tracing::debug!(text, "stderr is closed");
+    }
+}
+
 /// Tells whether an error only says that nobody reads stdout any more.
 pub(super) fn is_closed(error: &anyhow::Error) -> bool {
     let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::output;
 use penstock_agent::config::{self, Certificates, Settings};
 use penstock_agent::control::{self, Door};
 use penstock_agent::run;
+
+use super::output;
 
 /// `EX_CONFIG` of sysexits.h.
 pub(super) const EXIT_CONFIG: u8 = 78;
@@ -35,7 +36,7 @@ pub(super) fn with_settings(
     let settings = match argument.load(certificates) {
         Ok(settings) => settings,
         Err(faults) => {
-            eprintln!("{faults}");
+            output::complain(&faults.to_string());
             return ExitCode::from(EXIT_CONFIG);
         }
     };
@@ -59,7 +60,7 @@ pub(super) fn told(outcome: anyhow::Result<ExitCode>) -> ExitCode {
         Ok(code) => code,
         Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("penstock-agent: {error:#}");
+            output::note(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -39,23 +39,28 @@ impl Arguments {
             agent.be_patient()?;
             let wish = TapWish { source: self.source.clone(), event_type: self.event_type.clone() };
             let mut answer = agent.ask(&Request::Tap(wish))?;
-            eprintln!("penstock-agent: listening");
+            output::note("listening");
             let mut left = self.count.unwrap_or(u64::MAX);
             loop {
                 let Answer::Readings { readings, missed } = answer else {
                     anyhow::bail!("the agent answers {answer:?}");
                 };
                 if missed > 0 {
-                    eprintln!(
-                        "penstock-agent: {missed} readings missed, they come faster than they are printed"
-                    );
+                    output::note(&format!(
+                        "{missed} readings missed, they come faster than they are printed"
+                    ));
                 }
-                for reading in &readings {
-                    output::line(&if self.json { serde_json::to_string(reading)? } else { text(reading) })?;
-                    left -= 1;
-                    if left == 0 {
-                        return Ok(ExitCode::SUCCESS);
-                    }
+                let wanted = readings.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                let mut lines = Vec::new();
+                for reading in &readings[..wanted] {
+                    lines.push(if self.json { serde_json::to_string(reading)? } else { text(reading) });
+                }
+                if wanted > 0 {
+                    output::line(&lines.join("\n"))?;
+                }
+                left -= wanted as u64;
+                if left == 0 {
+                    return Ok(ExitCode::SUCCESS);
                 }
                 answer = agent.hear()?;
             }

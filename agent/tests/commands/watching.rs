@@ -73,6 +73,18 @@ fn completions_and_the_manual_name_every_command() {
 }
 
 #[test]
+fn a_command_whose_words_nobody_hears_does_not_panic() {
+    let world = World::new();
+    std::fs::write(world.config(), "[buffer]\npolicy = \"pray\"\n").expect("a file");
+    let program = env!("CARGO_BIN_EXE_penstock-agent");
+    for words in ["status", "tap", "dead-letters ls", "buffer export", "check"] {
+        let line = format!("{program} {words} --config {} >&- 2>&-; echo $?", world.config().display());
+        let output = Command::new("sh").args(["-c", &line]).output().expect("it runs");
+        assert_eq!(text_of(&output).trim(), "78", "{words}");
+    }
+}
+
+#[test]
 fn a_pipe_that_is_closed_early_is_no_failure() {
     let program = env!("CARGO_BIN_EXE_penstock-agent");
     let mut made = Command::new(program)

@@ -1,6 +1,7 @@
 //! Dead letters for an operator: pages of them, and one by its number.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use penstock_shared::id::CommitNumber;
 
@@ -31,8 +32,10 @@ impl DeadLetters {
                 break;
             }
             let mut found = Vec::new();
-            if let Err(error) = self.scan(first, first.0, &mut |number, letter| found.push((number, letter)))
-            {
+            if let Err(error) = self.scan(first, first.0, &mut |number, letter| {
+                found.push((number, letter));
+                ControlFlow::Continue(())
+            }) {
                 if error.is_retryable() {
                     return Err(error);
                 }
@@ -63,9 +66,11 @@ impl DeadLetters {
         // A group stands under its first letter's number, and is never longer than this.
         let from = number.saturating_sub(super::MAX_GROUP_LETTERS as u64).max(first.0);
         self.scan(first, from, &mut |at, letter| {
-            if at == number {
-                wanted = Some(letter);
+            if at < number {
+                return ControlFlow::Continue(());
             }
+            wanted = Some(letter).filter(|_| at == number);
+            ControlFlow::Break(())
         })?;
         Ok(wanted)
     }
@@ -82,7 +87,7 @@ impl DeadLetters {
         &self,
         first: CommitNumber,
         from: u64,
-        visit: &mut impl FnMut(u64, DeadLetter),
+        visit: &mut impl FnMut(u64, DeadLetter) -> ControlFlow<()>,
     ) -> Result<(), SegmentError> {
         match &self.active {
             Some((active, _)) if active.first() == first => scan(active, from, visit),
@@ -91,12 +96,18 @@ impl DeadLetters {
     }
 }
 
-fn scan(segment: &Segment, from: u64, visit: &mut impl FnMut(u64, DeadLetter)) -> Result<(), SegmentError> {
+fn scan(
+    segment: &Segment,
+    from: u64,
+    visit: &mut impl FnMut(u64, DeadLetter) -> ControlFlow<()>,
+) -> Result<(), SegmentError> {
     let mut number = segment.next_at(CommitNumber(from))?;
     while let Some(at) = number {
         let letters = segment.get_bytes(at)?.and_then(|bytes| decode(&bytes)).unwrap_or_default();
         for (place, letter) in letters.into_iter().enumerate() {
-            visit(at.0 + place as u64, letter);
+            if visit(at.0 + place as u64, letter).is_break() {
+                return Ok(());
+            }
         }
         number = segment.next_at(at.next())?;
     }

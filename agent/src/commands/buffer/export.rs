@@ -12,6 +12,7 @@ use penstock_shared::id::CommitNumber;
 use penstock_shared::reading::Reading;
 
 use super::{ConfigArgument, Span, held, with_door};
+use crate::commands::output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -49,9 +50,9 @@ impl Arguments {
                 damaged += passed;
             }
             out.flush()?;
-            eprintln!("penstock-agent: {readings} readings");
+            output::note(&format!("{readings} readings"));
             if damaged > 0 {
-                eprintln!("penstock-agent: {damaged} commits do not read back");
+                output::note(&format!("{damaged} commits do not read back"));
                 return Ok(ExitCode::FAILURE);
             }
             Ok(ExitCode::SUCCESS)

@@ -37,6 +37,9 @@ pub struct Status {
     /// Whether it answers.
     #[serde(default)]
     pub hub_state: HubState,
+    /// Whether the agent runs; a file says it of the moment when it was written.
+    #[serde(default)]
+    pub running: bool,
     /// The process that runs, or ran; 0 where an older version wrote the file.
     #[serde(default)]
     pub pid: u32,

@@ -1,6 +1,5 @@
 //! The buffer's directory: whether it may be written, has room, and is nobody else's.
 
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,7 @@ use rustix::fs::{Access, access, statvfs};
 
 use super::Finding;
 use crate::config::Settings;
-use crate::control::owner_of;
+use crate::control::{is_in_use, owner_of};
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -41,7 +40,11 @@ pub(super) fn room(settings: &Settings) -> Finding {
 
 /// Looks who has the buffer.
 pub(super) fn owner(settings: &Settings) -> Finding {
-    if is_in_use(settings) { Finding::good("agent: running") } else { Finding::good("agent: not running") }
+    match is_in_use(&settings.buffer.dir) {
+        Ok(true) => Finding::good("agent: running"),
+        Ok(false) => Finding::good("agent: not running"),
+        Err(error) => Finding::bad(format!("agent: whether it runs cannot be told: {error}")),
+    }
 }
 
 /// Looks whether the agent's user may use every file of the buffer: a command run by root may have left one.
@@ -79,12 +82,6 @@ pub(super) fn token(file: &Path) -> Option<Finding> {
             file.display()
         ))
     })
-}
-
-/// Tells whether an agent has the buffer open.
-pub(super) fn is_in_use(settings: &Settings) -> bool {
-    let Ok(lock) = File::open(settings.buffer.dir.join("lock")) else { return false };
-    matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock))
 }
 
 /// Returns the directory, or the one above it that is there.

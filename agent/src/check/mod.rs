@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::modbus::Bus;
 use crate::config::serial::PortSettings;
+use crate::control::is_in_use;
 use crate::source::port_state;
 
 /// A clock further from the hub's than this puts readings into the wrong minute.
@@ -70,7 +71,7 @@ pub fn run(file: &Path, settings: &Settings) -> std::io::Result<Vec<Finding>> {
         }
     }
     findings.extend(settings.commands.iter().map(|command| program(&command.name, &command.run)));
-    let is_running = disk::is_in_use(settings);
+    let is_running = is_in_use(&settings.buffer.dir).unwrap_or(false);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     findings.extend(runtime.block_on(reach::all(settings, is_running)));
     findings.push(clock(settings));

@@ -40,7 +40,10 @@ impl Arguments {
 
 /// Asks the agent that runs, or reads what it left.
 fn now(dir: &std::path::Path) -> anyhow::Result<status::Status> {
-    let Some(mut agent) = control::connect(dir)? else { return Ok(status::read(dir)?) };
+    let Some(mut agent) = control::connect(dir)? else {
+        let running = control::is_in_use(dir).unwrap_or(true);
+        return Ok(status::Status { running, ..status::read(dir)? });
+    };
     match agent.ask(&Request::Status)? {
         Answer::Status(status) => Ok(*status),
         other => anyhow::bail!("the agent answers {other:?}"),

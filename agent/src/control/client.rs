@@ -1,5 +1,6 @@
 //! The operator's end of the control socket, and what to say where there is no way to it.
 
+use std::fs::{File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -69,6 +70,18 @@ pub fn connect(dir: &Path) -> Result<Option<Client>, ControlError> {
             }
         }
         Err(error) => Err(ControlError::Silent(error)),
+    }
+}
+
+/// Tells whether a process has the buffer in `dir` open, also one whose socket is not there.
+///
+/// # Errors
+/// When it cannot be told, as the buffer is somebody else's.
+pub fn is_in_use(dir: &Path) -> io::Result<bool> {
+    match File::open(dir.join("lock")) {
+        Ok(lock) => Ok(matches!(lock.try_lock(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -15,7 +15,7 @@ mod server;
 mod socket;
 
 pub use answer::answer;
-pub use client::{Client, ControlError, connect, owner_of};
+pub use client::{Client, ControlError, connect, is_in_use, owner_of};
 pub use door::{Door, open};
 pub use message::{Answer, KeptCommit, LetterSummary, Request, SentReading, TapWish};
 pub use server::{Controlled, Server};

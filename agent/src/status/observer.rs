@@ -68,6 +68,7 @@ impl Observer {
             hub: self.hub_url.clone(),
             hub_state: self.hub_state().clone(),
             report,
+            running: true,
             pid: std::process::id(),
             disk_free_bytes: free_bytes(buffer),
             clock_set: clock.is_set(),

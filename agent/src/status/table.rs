@@ -23,8 +23,10 @@ pub fn wrongs(status: &Status, now: TimestampMicros) -> Vec<String> {
         wrongs.push("the sum does not hold: records are lost or counted twice".to_owned());
     }
     let age = seconds_since(report.time, now);
-    if age > STALE_SECONDS {
-        wrongs.push(format!("not running, or stuck: this status is {} old", span(age)));
+    if !status.running {
+        wrongs.push(format!("the agent does not run: this is what it left {} ago", span(age)));
+    } else if age > STALE_SECONDS {
+        wrongs.push(format!("the agent is stuck: this status is {} old", span(age)));
     }
     wrongs.extend(report.faults.iter().cloned());
     if let Some(fault) = status.hub_state.fault.as_ref().filter(|_| report.faults.is_empty()) {
@@ -71,11 +73,11 @@ impl Screen {
 
     fn state(&mut self, status: &Status, now: TimestampMicros) {
         let report = &status.report;
-        let state = match seconds_since(report.time, now) {
-            age if age > STALE_SECONDS => format!("not running, status is {age} s old"),
-            _ => {
+        let state = match status.running {
+            true => {
                 format!("running for {}, process {}", span(seconds_since(report.started_at, now)), status.pid)
             }
+            false => format!("not running, last at {}", moment(report.time)),
         };
         self.line("agent", &format!("{} {} ({state})", report.agent, report.version));
         let reached = match (&status.hub_state.fault, status.hub_state.reached_at) {

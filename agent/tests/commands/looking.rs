@@ -28,7 +28,14 @@ async fn status_tells_of_the_agent_that_runs_and_of_the_one_that_was_killed() {
     assert_says(&told, &["running for ", "received                   5", "✓ every record is accounted for"]);
     agent.kill();
     let (_, told) = world.run(&["status"]);
-    assert_says(&told, &["received                   ", "✓ every record is accounted for"]);
+    assert_says(
+        &told,
+        &[
+            "✗ wrong       the agent does not run",
+            "(not running, last at ",
+            "✓ every record is accounted for",
+        ],
+    );
 }
 
 #[tokio::test]
@@ -132,4 +139,7 @@ fn the_check_looks_at_who_may_read_and_write_what() {
     let Some((code, told)) = world.run_as_nobody(&["check"]) else { return };
     assert_eq!(code, Some(1));
     assert_says(&told, &["is owned by root and cannot be written: Permission denied"]);
+    std::fs::set_permissions(world.buffer(), std::fs::Permissions::from_mode(0o700)).expect("permissions");
+    let Some((_, told)) = world.run_as_nobody(&["check"]) else { return };
+    assert_says(&told, &["✗ agent: whether it runs cannot be told"]);
 }

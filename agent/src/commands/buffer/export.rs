@@ -35,7 +35,9 @@ impl Arguments {
     pub(super) fn act(self) -> ExitCode {
         with_door(&self.config, |_, door| {
             let out: Box<dyn Write> = match &self.output {
-                Some(path) => Box::new(File::create_new(path).with_context(|| path.display().to_string())?),
+                Some(path) => Box::new(File::create_new(path).with_context(|| {
+                    format!("{} (made as the buffer's owner: redirect stdout instead)", path.display())
+                })?),
                 None => Box::new(io::stdout().lock()),
             };
             let mut out = BufWriter::new(out);

@@ -13,7 +13,7 @@ use super::error::BufferError;
 use super::segment::{Segment, SegmentError};
 use super::{Buffer, Fault, Shared, StoredCommit, disk, locked};
 
-/// More faults than these are only counted.
+/// The damage of more spans than these is only counted.
 const MOST_FAULTS: usize = 100;
 /// Where a quarantined segment is copied to be opened: opening changes it.
 const COPY: &str = "inspection";
@@ -78,12 +78,23 @@ pub struct Verified {
     pub commits: u64,
     /// The readings in them.
     pub readings: u64,
-    /// What does not read back: so many faults one by one.
-    pub faults: Vec<String>,
-    /// How many faults there are.
+    /// What does not read back, the oldest of it first; many spans are only counted.
+    pub faults: Vec<DamagedSpan>,
+    /// How many commits do not read back.
     pub fault_count: u64,
     /// Whether the hub has it by now and it was removed.
     pub is_gone: bool,
+}
+
+/// Commits in a row that do not read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamagedSpan {
+    /// The first of them.
+    pub first: CommitNumber,
+    /// The last of them.
+    pub last: CommitNumber,
+    /// What is wrong with the first.
+    pub detail: String,
 }
 
 /// Some commits of a segment.
@@ -153,14 +164,11 @@ impl Buffer {
             return Ok(Verified { is_gone: true, ..Verified::default() });
         };
         let mut verified = Verified::default();
-        let opened = match shared.segment(first) {
-            Err(error) if error.is_retryable() => return Err(error.into()),
-            opened => opened,
-        };
-        let segment = match opened {
+        let segment = match shared.segment(first) {
             Ok(segment) => segment,
+            Err(error) if error.is_retryable() => return Err(error.into()),
             Err(error) => {
-                verified.note(error.to_string());
+                verified.note(first, last, damage(&error));
                 return Ok(verified);
             }
         };
@@ -173,11 +181,11 @@ impl Buffer {
                 }
                 // What the quota or the hub made a gap is no fault.
                 Ok(None) if shared.books().gap_end(number).is_some() => {}
-                Ok(None) => verified.note(format!("commit {number}: missing")),
+                Ok(None) => verified.note(number, number, "missing".to_owned()),
                 Err(error) if error.is_retryable() && shared.last_of(first).is_some() => {
                     return Err(error.into());
                 }
-                Err(error) => verified.note(error.to_string()),
+                Err(error) => verified.note(number, number, damage(&error)),
             }
             number = number.next();
         }
@@ -224,11 +232,23 @@ impl Books {
 }
 
 impl Verified {
-    fn note(&mut self, fault: String) {
-        self.fault_count += 1;
-        if self.faults.len() < MOST_FAULTS {
-            self.faults.push(fault);
+    fn note(&mut self, first: CommitNumber, last: CommitNumber, detail: String) {
+        self.fault_count += (last.0 + 1).saturating_sub(first.0);
+        let has_room = self.faults.len() < MOST_FAULTS;
+        match self.faults.last_mut() {
+            Some(span) if span.last.next() == first => span.last = last,
+            _ if has_room => self.faults.push(DamagedSpan { first, last, detail }),
+            _ => {}
         }
+    }
+}
+
+/// Returns what is wrong, without where: that is told beside it.
+fn damage(error: &SegmentError) -> String {
+    match error {
+        SegmentError::Damaged { detail, .. } => detail.clone(),
+        SegmentError::Entry { source, .. } => source.to_string(),
+        SegmentError::Disk { .. } => error.to_string(),
     }
 }
 

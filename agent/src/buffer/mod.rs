@@ -64,7 +64,7 @@ pub use dead_letters::LetterPage;
 pub use entry::{EntryError, StoredCommit, Totals};
 pub use error::{AppendError, BufferError};
 pub use express::Lane;
-pub use inspect::{CommitPage, Place, Quarantined, SegmentState, SegmentSummary, Verified};
+pub use inspect::{CommitPage, DamagedSpan, Place, Quarantined, SegmentState, SegmentSummary, Verified};
 pub use lanes::LaneStart;
 pub use read::{ReadLimits, Run};
 pub use replay::ReplayError;

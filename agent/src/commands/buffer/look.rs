@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use penstock_agent::buffer::{SegmentState, SegmentSummary, Verified};
+use penstock_agent::buffer::{DamagedSpan, SegmentState, SegmentSummary, Verified};
 use penstock_agent::control::{Answer, Door, Request};
 
 use super::{Held, held};
@@ -78,11 +78,13 @@ pub(super) fn verify(door: &mut Door) -> anyhow::Result<ExitCode> {
         }
         let mark = if fault_count == 0 { '✓' } else { '✗' };
         output::line(&format!("{mark} segment {}: {whole} commits, {read} readings", segment.first))?;
-        for fault in &told {
-            output::line(&format!("    {fault}"))?;
+        let mut shown = 0;
+        for DamagedSpan { first, last, detail } in &told {
+            output::line(&format!("    commits {first} to {last}: {detail}"))?;
+            shown += last.0 + 1 - first.0;
         }
-        if fault_count > told.len() as u64 {
-            output::line(&format!("    … {} more", fault_count - told.len() as u64))?;
+        if fault_count > shown {
+            output::line(&format!("    … {} more", fault_count - shown))?;
         }
         commits += whole;
         readings += read;
@@ -92,7 +94,12 @@ pub(super) fn verify(door: &mut Door) -> anyhow::Result<ExitCode> {
         output::line(&format!("✗ set aside earlier, as it was damaged: {}", set_aside.name))?;
     }
     let is_good = faults == 0 && found.is_empty() && quarantined.is_empty();
-    output::line(&format!("{commits} commits with {readings} readings read back, {faults} do not"))?;
+    output::line(&format!("{commits} commits with {readings} readings read back, {faults} commits do not"))?;
+    if faults > 0 {
+        output::line(
+            "what does not is declared to the hub and counted as evicted when its turn comes; the rest is sent",
+        )?;
+    }
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

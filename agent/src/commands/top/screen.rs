@@ -10,6 +10,10 @@ use crate::commands::tap::moment;
 /// So many looks make the curve.
 const CURVE: usize = 60;
 const BAR: usize = 30;
+/// What a source counts of what it takes in: the first of these that it counts at all.
+const TAKEN: [&str; 4] = ["readings", "frames", "answers", "lines"];
+/// The same of what cannot be read.
+const UNREADABLE: [&str; 3] = ["deadLetters", "unreadable", "garbled"];
 const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const MEBIBYTE: f64 = 1_048_576.0;
 
@@ -109,18 +113,25 @@ pub(super) fn line(status: &Status, now: TimestampMicros) -> String {
 }
 
 fn sources(history: &History, status: &Status) -> Vec<String> {
-    let mut lines =
-        vec![format!("{:<40} {:>12} {:>14} {:>14}", "source", "readings/s", "readings", "dead letters")];
+    let mut lines = vec![format!(
+        "{:<40} {:>12} {:>14} {:<10} {:>12}",
+        "source", "per second", "in all", "", "unreadable"
+    )];
     for source in &status.sources {
-        let of = |name: &str| source.counts.get(name).copied().unwrap_or(0);
+        let Some((taken, count)) = first_of(source, &TAKEN) else { continue };
         let before = history.before.as_ref().and_then(|before| Some((before, same(before, source)?)));
         let per_second = before.map_or(0.0, |(before, same)| {
-            rate(before, status, same.counts.get("readings").copied().unwrap_or(0), of("readings"))
+            rate(before, status, same.counts.get(taken).copied().unwrap_or(0), count)
         });
+        let unreadable = first_of(source, &UNREADABLE).map_or(0, |(_, count)| count);
         let name = format!("{} {}", source.kind, source.name);
-        lines.push(format!("{name:<40} {per_second:>12.1} {:>14} {:>14}", of("readings"), of("deadLetters")));
+        lines.push(format!("{name:<40} {per_second:>12.1} {count:>14} {taken:<10} {unreadable:>12}"));
     }
     lines
+}
+
+fn first_of(source: &SourceCounts, names: &[&'static str]) -> Option<(&'static str, u64)> {
+    names.iter().find_map(|name| Some((*name, *source.counts.get(*name)?)))
 }
 
 fn same<'a>(status: &'a Status, source: &SourceCounts) -> Option<&'a SourceCounts> {
@@ -167,6 +178,15 @@ mod tests {
         assert_eq!(curve(&[0.0, 50.0, 100.0].into()), "▁▅█");
         assert_eq!(curve(&VecDeque::new()), "");
         assert_eq!(bar(0.5), format!("[{}{}]", "#".repeat(15), ".".repeat(15)));
+    }
+
+    #[test]
+    fn a_source_is_told_by_what_it_counts() {
+        let counts = [("openings", 1), ("frames", 7), ("unreadable", 2)];
+        let counts = counts.map(|(name, count)| (name.to_owned(), count)).into();
+        let source = SourceCounts { kind: "serial".into(), name: "scale".into(), counts };
+        assert_eq!(first_of(&source, &TAKEN), Some(("frames", 7)));
+        assert_eq!(first_of(&source, &UNREADABLE), Some(("unreadable", 2)));
     }
 
     #[test]

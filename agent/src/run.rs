@@ -34,6 +34,8 @@ pub use wiring::buffer_settings;
 
 /// How long a blocking task that missed its deadline is waited for at the very end.
 const LEFT_BEHIND: Duration = Duration::from_secs(1);
+/// How often a disk that refuses is tried again at the start.
+const DISK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the agent cannot run, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +78,7 @@ pub enum RunError {
 /// When a part cannot start, or ends by itself.
 pub fn run(settings: Settings) -> Result<(), RunError> {
     // The buffer blocks on the disk while it opens and heals, so it comes before any runtime.
-    let buffer = Buffer::open(wiring::buffer_settings(&settings))
-        .map_err(|source| RunError::Buffer { dir: settings.buffer.dir.clone(), source })?;
+    let buffer = open_buffer(&settings)?;
     let clock = Arc::new(Clock::open(&settings.buffer.dir, settings.clock.clone().suited_to(Path::new("/"))));
     let edge = Edge::new(&settings.series, settings.limits);
     let withheld = edge.counts();
@@ -95,6 +96,28 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     // A thread that hangs on a broken disk must not keep the process from ending.
     runtime.shutdown_timeout(LEFT_BEHIND);
     outcome
+}
+
+/// Opens the buffer, as soon as the disk lets it: to end and be started again would change nothing. A signal ends the
+/// process meanwhile, as nobody has caught it yet.
+fn open_buffer(settings: &Settings) -> Result<Buffer, RunError> {
+    let mut told = String::new();
+    loop {
+        let source = match Buffer::open(wiring::buffer_settings(settings)) {
+            Ok(buffer) => return Ok(buffer),
+            Err(source) => source,
+        };
+        if !source.may_pass() {
+            return Err(RunError::Buffer { dir: settings.buffer.dir.clone(), source });
+        }
+        let fault = source.to_string();
+        if fault != told {
+            tracing::error!(fault, "disk refuses, waiting until it does not");
+            announce(&format!("penstock-agent waits for its disk: {fault}"));
+            told = fault;
+        }
+        std::thread::sleep(DISK_PAUSE);
+    }
 }
 
 /// What stands before any source does.

@@ -8,7 +8,7 @@ use penstock_shared::id::CommitNumber;
 
 use super::books::SegmentInfo;
 use super::entry::Totals;
-use super::error::BufferError;
+use super::error::{AppendError, BufferError};
 use super::express::Span;
 use super::room::MAX_SEGMENT_COMMITS;
 use super::segment::{Segment, SegmentError};
@@ -18,23 +18,35 @@ use super::{Fault, Shared, disk, locked, seal, segment_dirs};
 impl Shared {
     /// Opens the newest segment for appending. Where the disk refuses, the agent starts all the same: it drains, and
     /// tries again with the first delivery.
-    pub(super) fn start_active(&self) -> Result<(), BufferError> {
-        match self.recover_active() {
-            Ok(active) => {
-                *locked(&self.writer) =
-                    Writer::new(Some(active)).map_err(BufferError::disk(&self.settings.dir))?
-            }
-            Err(error) => self.set_fault(Fault::Disk, format!("refusing new readings: {error}")),
+    pub(super) fn start_active(&self) {
+        let mut writer = locked(&self.writer);
+        let started = self.recover_active(&mut writer);
+        if let Err(error) = started {
+            self.set_fault(Fault::Disk, format!("refusing new readings: {error}"));
         }
-        Ok(())
     }
 
     /// Opens the newest segment, or a new one, and books what it holds beyond what the books know.
-    pub(super) fn recover_active(&self) -> Result<Arc<Segment>, SegmentError> {
+    pub(super) fn recover_active(&self, writer: &mut Writer) -> Result<Arc<Segment>, AppendError> {
+        let active = self.newest_segment(writer.suspect)?;
+        writer.recovered = true;
+        if writer.suspect {
+            // The life before had a write fail in it.
+            let first = active.first();
+            drop(active);
+            self.forget(first);
+            return self.begin_anew(writer);
+        }
+        writer.active = Some(Arc::clone(&active));
+        writer.reopen_at = None;
+        Ok(active)
+    }
+
+    fn newest_segment(&self, suspect: bool) -> Result<Arc<Segment>, SegmentError> {
         let segments_dir = self.segments_dir();
         let newest = segment_dirs::list(&segments_dir).map_err(SegmentError::disk(&segments_dir))?.pop();
         if let Some(first) = newest {
-            match self.adopt(first) {
+            match self.adopt(first, suspect) {
                 Err(error) if !error.is_retryable() => {
                     self.quarantine_segment(first, &error).map_err(into_segment_error)?;
                     self.leap_over(first);
@@ -42,19 +54,17 @@ impl Shared {
                 outcome => return outcome,
             }
         }
-        let (last, totals) = {
-            let books = self.books();
-            (books.state.last, books.state.totals)
-        };
-        let segment = self.segment(last.next())?;
-        self.books().segments.push_back(empty_after(last, totals, segment.data_bytes()));
+        let segment = self.create_segment()?;
+        self.book_segment(&segment);
         Ok(segment)
     }
 
-    fn adopt(&self, first: CommitNumber) -> Result<Arc<Segment>, SegmentError> {
+    /// A suspect segment counts only as far as it was acknowledged.
+    fn adopt(&self, first: CommitNumber, suspect: bool) -> Result<Arc<Segment>, SegmentError> {
         let dir = self.segment_dir(first);
         let segment = self.segment(first)?;
-        let info = survey(&segment, &dir)?;
+        let through = if suspect { self.books().state.last } else { CommitNumber(u64::MAX) };
+        let info = survey(&segment, &dir, through)?;
         // What was written but not fsynced before a crash of the program is in the file: fsync before it counts.
         segment.make_durable()?;
         seal::break_open(&dir).map_err(SegmentError::disk(&dir))?;
@@ -154,11 +164,15 @@ fn into_segment_error(error: BufferError) -> SegmentError {
     }
 }
 
-/// Reads what a segment holds from its first and last commits.
-pub(super) fn survey(segment: &Segment, dir: &Path) -> Result<SegmentInfo, SegmentError> {
+/// Reads what a segment holds, at most `through`, from its first and last commits.
+pub(super) fn survey(
+    segment: &Segment,
+    dir: &Path,
+    through: CommitNumber,
+) -> Result<SegmentInfo, SegmentError> {
     let first = segment.first();
     let bytes = disk::bytes_below(dir);
-    let tail = segment.tail()?;
+    let tail = segment.tail(through)?;
     let Some(last) = tail.last else {
         return Ok(SegmentInfo { bytes, ..empty_after(first.previous(), Totals::default(), 0) });
     };

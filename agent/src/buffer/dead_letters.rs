@@ -33,6 +33,10 @@ pub(super) struct DeadLetters {
     limit_bytes: u64,
     /// Opened with the first letter: most gateways never have one.
     active: Option<(Segment, u64)>,
+    /// Whether a write to the newest segment has failed, so that nothing more may go there.
+    suspect: bool,
+    /// The number behind the last letter that is known to be on the disk, where it is known.
+    durable_next: Option<u64>,
     /// Which of them were sent again.
     pub(super) replays: Replays,
 }
@@ -41,7 +45,7 @@ impl DeadLetters {
     pub(super) fn new(dir: PathBuf, limit_bytes: u64) -> Self {
         // Beside the letters, and not among them: a directory without letters is not there.
         let replays = Replays::new(dir.parent().unwrap_or(&dir));
-        Self { dir, limit_bytes, active: None, replays }
+        Self { dir, limit_bytes, active: None, suspect: false, durable_next: None, replays }
     }
 
     /// Stores letters; on the disk when it returns.
@@ -51,16 +55,30 @@ impl DeadLetters {
         quarantine: &Quarantine,
     ) -> Result<(), SegmentError> {
         let outcome = self.try_append(letters, quarantine);
-        if outcome.is_err() {
-            // sled's errors are sticky: only a fresh handle can work again.
-            self.active = None;
+        match &outcome {
+            Ok(()) => self.durable_next = self.active.as_ref().map(|(_, next)| *next),
+            // The letters before stay where they are; what follows goes to another segment (`suspect`).
+            Err(_) => self.distrust(),
         }
         outcome
     }
 
+    /// Takes the newest segment out of use.
+    pub(super) fn distrust(&mut self) {
+        self.active = None;
+        self.suspect = true;
+    }
+
     fn try_append(&mut self, letters: &[DeadLetter], quarantine: &Quarantine) -> Result<(), SegmentError> {
+        if self.suspect {
+            // A reader may have opened the segment once more.
+            self.active = None;
+        }
         self.keep_within_limit()?;
-        if self.active.is_none() {
+        if self.suspect {
+            self.active = Some(self.begin_anew(quarantine)?);
+            self.suspect = false;
+        } else if self.active.is_none() {
             self.active = Some(self.open_newest(quarantine)?);
         }
         let Some((segment, next)) = &mut self.active else { return Ok(()) };
@@ -71,11 +89,24 @@ impl DeadLetters {
         segment.make_durable()
     }
 
+    fn begin_anew(&self, quarantine: &Quarantine) -> Result<(Segment, u64), SegmentError> {
+        let next = match self.durable_next {
+            Some(next) => next,
+            None => self.open_newest(quarantine)?.1,
+        };
+        let first = CommitNumber(next);
+        if segment_dirs::path(&self.dir, first).exists() {
+            // It holds no letter that is known to be on the disk.
+            segment_dirs::remove(&self.dir, first).map_err(SegmentError::disk(&self.dir))?;
+        }
+        Ok((self.open(first)?, next))
+    }
+
     fn open_newest(&self, quarantine: &Quarantine) -> Result<(Segment, u64), SegmentError> {
         let newest = segment_dirs::list(&self.dir).map_err(SegmentError::disk(&self.dir))?.pop();
         let first = newest.unwrap_or(CommitNumber(1));
         let opened = self.open(first).and_then(|segment| {
-            let last = segment.last_number()?;
+            let last = segment.last_number(CommitNumber(u64::MAX))?;
             let letters = last.and_then(|number| segment.get_bytes(number).transpose()).transpose()?;
             let held = letters.and_then(|bytes| decode(&bytes)).map_or(1, |letters| letters.len() as u64);
             let next = last.map_or(first.0, |last| last.0 + held);

@@ -62,6 +62,9 @@ pub enum EntryError {
     /// The bytes end before the entry does.
     #[error("entry is cut short: {0} bytes")]
     Truncated(usize),
+    /// Nothing is there, or not all of it.
+    #[error("entry is missing")]
+    Missing,
     /// A bit was flipped on the disk.
     #[error("entry checksum does not match")]
     Checksum,

@@ -1,5 +1,6 @@
 //! What can go wrong with the buffer, by what the caller can do about it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::segment::SegmentError;
@@ -25,6 +26,17 @@ pub enum BufferError {
 }
 
 impl BufferError {
+    /// Tells whether the disk refuses for a reason that may pass by itself: it is full, read-only or fails. A directory
+    /// that is forbidden or no directory stays so until an operator comes.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let (Self::Disk { source, .. } | Self::Segment(SegmentError::Disk { source, .. })) = self else {
+            return false;
+        };
+        let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::ReadOnlyFilesystem];
+        kinds.contains(&source.kind()) || source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+    }
+
     pub(super) fn disk(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Disk { path, source }

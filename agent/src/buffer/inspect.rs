@@ -135,7 +135,7 @@ impl Buffer {
     #[must_use]
     pub fn disk_faults(&self) -> Vec<String> {
         let faults = locked(&self.shared.faults);
-        faults.iter().filter(|(fault, _)| **fault != Fault::Link).map(|(_, text)| text.clone()).collect()
+        faults.iter().filter(|(fault, _)| **fault != Fault::Link).map(|(_, (_, text))| text.clone()).collect()
     }
 
     /// Returns what was set aside, the oldest first. Blocks on the disk.
@@ -218,7 +218,7 @@ impl Buffer {
             Place::Quarantined(name) => {
                 let copy = shared.copy_of(name, from == CommitNumber::NONE)?;
                 let segment = Segment::open(&copy, CommitNumber::NONE)?;
-                let last = segment.last_number()?.unwrap_or(CommitNumber::NONE);
+                let last = segment.last_number(CommitNumber(u64::MAX))?.unwrap_or(CommitNumber::NONE);
                 Ok(page(&segment, from, last, most_bytes)?)
             }
         }

@@ -32,6 +32,7 @@ mod segment;
 mod segment_dirs;
 mod settings;
 mod state_file;
+mod suspect;
 mod trim;
 mod watchdog;
 mod write;
@@ -44,6 +45,7 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
+use chrono::{DateTime, SecondsFormat};
 use penstock_shared::id::{CommitNumber, Epoch};
 use penstock_shared::reading::TimestampMicros;
 use penstock_shared::report::RecordCounts;
@@ -56,6 +58,7 @@ use lanes::SentThrough;
 use quarantine::Quarantine;
 use segment::Segment;
 use state_file::Note;
+use suspect::Trust;
 use watchdog::Watchdog;
 use write::Writer;
 
@@ -91,6 +94,7 @@ struct Shared {
     registry: Mutex<BTreeMap<CommitNumber, Weak<Segment>>>,
     /// Segments with unreadable commits: they go to the quarantine instead of being removed.
     damaged: Mutex<BTreeSet<CommitNumber>>,
+    trust: Mutex<Trust>,
     state_file: Mutex<StateFileClock>,
     note: Note,
     books: Mutex<Books>,
@@ -100,7 +104,8 @@ struct Shared {
     watchdog: Watchdog,
     newest: watch::Sender<CommitNumber>,
     sent: Mutex<SentThrough>,
-    faults: Mutex<BTreeMap<Fault, String>>,
+    /// Each with the time of its beginning.
+    faults: Mutex<BTreeMap<Fault, (TimestampMicros, String)>>,
     /// Held for its lock until the last clone of the buffer is gone.
     _lock: File,
 }
@@ -181,10 +186,15 @@ impl Buffer {
         self.shared.books().oldest_buffered_at()
     }
 
-    /// Returns what is wrong at present, a sentence each.
+    /// Returns what is wrong at present, a sentence each, with the time since when.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
-        locked(&self.shared.faults).values().cloned().collect()
+        let told = |(since, text): &(TimestampMicros, String)| match DateTime::from_timestamp_micros(since.0)
+        {
+            Some(since) => format!("{text}, since {}", since.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            None => text.clone(),
+        };
+        locked(&self.shared.faults).values().map(told).collect()
     }
 
     /// Notes what keeps commits from the hub, or that nothing does.
@@ -280,10 +290,14 @@ impl Shared {
 
     fn set_fault(&self, fault: Fault, text: String) {
         let mut faults = locked(&self.faults);
-        if !faults.contains_key(&fault) {
-            tracing::warn!(fault = text, "fault");
-        }
-        faults.insert(fault, text);
+        let since = match faults.get(&fault) {
+            Some((since, _)) => *since,
+            None => {
+                tracing::warn!(fault = text, "fault");
+                TimestampMicros::now()
+            }
+        };
+        faults.insert(fault, (since, text));
     }
 
     fn clear_fault(&self, fault: Fault) {

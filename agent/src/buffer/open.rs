@@ -44,24 +44,31 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
     let fresh = state.is_none();
     let mut state = state.unwrap_or_else(BooksState::fresh);
     let note = Note::open(&dir.join("state")).map_err(BufferError::disk(&dir))?;
-    if let Some(noted) =
-        note.read::<Noted>().filter(|noted| noted.epoch == state.epoch && noted.last > state.last)
-    {
+    let noted = note.read::<Noted>().filter(|noted| noted.epoch == state.epoch);
+    if let Some(noted) = noted.filter(|noted| noted.last > state.last) {
         state.last = noted.last;
         state.totals = noted.totals;
     }
+    let suspect = noted.is_some_and(|noted| noted.suspect && noted.last == state.last);
     let books = Books::new(state);
     let watchdog =
         Watchdog::start(settings.flush_timeout, exit_for_restart).map_err(BufferError::disk(&dir))?;
+    let mut writer = Writer::new().map_err(BufferError::disk(&dir))?;
+    writer.suspect = suspect;
+    let mut dead_letters = DeadLetters::new(dir.join("dead-letters"), settings.dead_letter_bytes);
+    if suspect {
+        dead_letters.distrust();
+    }
     let shared = Shared {
-        writer: Mutex::new(Writer::new(None).map_err(BufferError::disk(&dir))?),
+        writer: Mutex::new(writer),
         draining: Mutex::new(None),
         registry: Mutex::new(BTreeMap::new()),
+        trust: Mutex::default(),
         damaged: Mutex::new(BTreeSet::new()),
         state_file: Mutex::new(StateFileClock { file: state_file, written_at: Instant::now() }),
         note,
         books: Mutex::new(books),
-        dead_letters: Mutex::new(DeadLetters::new(dir.join("dead-letters"), settings.dead_letter_bytes)),
+        dead_letters: Mutex::new(dead_letters),
         quarantine: Quarantine::new(dir.join("quarantine"), settings.quota_bytes / QUARANTINE_PART),
         reserve,
         watchdog,
@@ -76,7 +83,7 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
         shared.persist_books()?;
     }
     shared.take_stock(fresh)?;
-    shared.start_active()?;
+    shared.start_active();
     shared.settle_replay_at_start();
     shared.forget_inspection();
     shared.persist_books()?;
@@ -168,7 +175,7 @@ impl Shared {
             return Ok(info);
         }
         let segment = self.segment(first)?;
-        let info = survey(&segment, &dir)?;
+        let info = survey(&segment, &dir, last)?;
         drop(segment);
         self.forget(first);
         Ok(info)

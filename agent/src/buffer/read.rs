@@ -7,7 +7,7 @@ use penstock_shared::id::{CommitNumber, Epoch};
 use penstock_shared::reading::Value;
 
 use super::books::SegmentInfo;
-use super::entry::StoredCommit;
+use super::entry::{EntryError, StoredCommit};
 use super::error::BufferError;
 use super::express::{Lane, Span};
 use super::segment::{Segment, SegmentError};
@@ -136,15 +136,28 @@ impl Shared {
         }
         let segment = match self.draining(info.first) {
             Ok(segment) => segment,
-            Err(error) if error.is_retryable() => return Err(error.into()),
+            Err(error) if error.is_retryable() => {
+                self.note_failure();
+                return Err(error.into());
+            }
+            Err(error) if self.is_to_be_read_again(info.first, &error)? => return self.step(number),
             Err(error) => return self.give_up(&info, number, &error),
         };
-        match segment.get(number) {
-            Ok(Some(stored)) => Ok(Step::Commit(Box::new(stored))),
-            Err(error) if error.is_retryable() => Err(error.into()),
-            Ok(None) => self.skip_damaged(&segment, &info, number, "commit is missing"),
-            Err(error) => self.skip_damaged(&segment, &info, number, &error.to_string()),
+        let error = match segment.get(number) {
+            Ok(Some(stored)) => return Ok(Step::Commit(Box::new(stored))),
+            Err(error) if error.is_retryable() => {
+                self.note_failure();
+                return Err(error.into());
+            }
+            Ok(None) => SegmentError::Entry { number, source: EntryError::Missing },
+            Err(error) => error,
+        };
+        drop(segment);
+        if self.is_to_be_read_again(info.first, &error)? {
+            return self.step(number);
         }
+        let segment = self.draining(info.first)?;
+        self.skip_damaged(&segment, &info, number, &error.to_string())
     }
 
     fn draining(&self, first: CommitNumber) -> Result<Arc<Segment>, SegmentError> {

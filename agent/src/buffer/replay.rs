@@ -70,7 +70,8 @@ impl Buffer {
         let intent = Intent { replay, commit: commit.number, fingerprint: fingerprint(&commit.bytes) };
         letters.replays.intend(intent).map_err(ReplayError::Note)?;
         if let Err(error) = shared.make_durable(&active, &encoded, &group) {
-            shared.let_go_of_active(&mut writer, error.to_string());
+            drop(active);
+            shared.distrust_active(&mut writer, error.to_string());
             return Err(AppendError::from(error).into());
         }
         letters.replays.settle(replay, true).map_err(ReplayError::Note)?;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use penstock_shared::batch::GapReason;
 use penstock_shared::id::CommitNumber;
 
-use super::books::SegmentInfo;
 use super::error::{AppendError, BufferError};
 use super::segment::Segment;
 use super::settings::FullPolicy;
@@ -59,31 +58,16 @@ impl Shared {
         writer: &mut Writer,
         active: &Arc<Segment>,
     ) -> Result<Arc<Segment>, AppendError> {
-        let (mut closed, last, totals) = {
-            let books = self.books();
-            let Some(info) = books.segments.back().cloned() else { return Ok(Arc::clone(active)) };
-            (info, books.state.last, books.state.totals)
-        };
-        let first = last.next();
-        let next = self.segment(first)?;
+        let Some(mut closed) = self.books().segments.back().cloned() else { return Ok(Arc::clone(active)) };
+        let next = self.create_segment()?;
         let dir = self.segment_dir(closed.first);
         closed.bytes = disk::bytes_below(&dir);
         seal::write(&dir, &closed).map_err(BufferError::disk(&dir))?;
-        let fresh = SegmentInfo {
-            first,
-            last,
-            readings_before: totals.readings,
-            end: totals,
-            bytes: next.data_bytes(),
-            oldest_received_at: None,
-        };
-        {
-            let mut books = self.books();
-            if let Some(info) = books.segments.back_mut() {
-                info.bytes = closed.bytes;
-            }
-            books.segments.push_back(fresh);
+        if let Some(info) = self.books().segments.iter_mut().rev().find(|info| info.first == closed.first) {
+            info.bytes = closed.bytes;
         }
+        // Closed before the next one is booked: from then on the hub's confirmation may remove it.
+        self.book_segment(&next);
         writer.active = Some(Arc::clone(&next));
         self.remove_confirmed()?;
         Ok(next)

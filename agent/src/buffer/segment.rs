@@ -27,7 +27,8 @@ const CACHE_BYTES: u64 = 4 << 20;
 pub(super) struct Segment {
     first: CommitNumber,
     dir: PathBuf,
-    db: sled::Db,
+    /// There until the segment is dropped.
+    db: Option<sled::Db>,
     /// A handle of our own on sled's file, for the fsync that sled leaves out.
     data: File,
 }
@@ -87,17 +88,20 @@ impl Segment {
     /// Opens the segment in `dir`, creates it if need be, and heals torn snapshots. Durable when it returns.
     pub(super) fn open(dir: &Path, first: CommitNumber) -> Result<Self, SegmentError> {
         disk::create_dir_durable(dir).map_err(SegmentError::disk(dir))?;
+        drop_cached(dir);
         let db = heal::open_healing(dir, &settings(dir))?;
         let data_path = dir.join("db");
         let data = File::open(&data_path).map_err(SegmentError::disk(&data_path))?;
+        // From here on whatever fails drops the database as a segment does.
+        let segment = Self { first, dir: dir.to_owned(), db: Some(db), data };
         let sync = || -> std::io::Result<()> {
             File::open(dir.join("conf"))?.sync_all()?;
-            data.sync_all()?;
+            segment.data.sync_all()?;
             disk::sync_dir(&dir.join("blobs"))?;
             disk::sync_dir(dir)
         };
         sync().map_err(SegmentError::disk(dir))?;
-        Ok(Self { first, dir: dir.to_owned(), db, data })
+        Ok(segment)
     }
 
     /// Returns the number after which the segment is named.
@@ -137,9 +141,10 @@ impl Segment {
         self.guarded(|db| gather(db, number))
     }
 
-    /// Returns the largest number in use, whole or not.
-    pub(super) fn last_number(&self) -> Result<Option<CommitNumber>, SegmentError> {
-        Ok(self.guarded(|db| db.last())?.and_then(|(key, _)| number_of(&key)))
+    /// Returns the largest number in use that is at most `through`, whole or not.
+    pub(super) fn last_number(&self, through: CommitNumber) -> Result<Option<CommitNumber>, SegmentError> {
+        let last = self.guarded(|db| db.range(..=key(through, u16::MAX)).next_back().transpose())?;
+        Ok(last.and_then(|(key, _)| number_of(&key)))
     }
 
     /// Reads a commit; none when it was never put whole.
@@ -162,10 +167,10 @@ impl Segment {
         })
     }
 
-    /// Finds the end. What was cut off by a crash before it was durable is removed: it was never acknowledged.
-    pub(super) fn tail(&self) -> Result<Tail, SegmentError> {
+    /// Finds the last commit that is at most `through`. What was cut off by a crash before it was durable is removed: it was never acknowledged.
+    pub(super) fn tail(&self, through: CommitNumber) -> Result<Tail, SegmentError> {
         let mut last = None;
-        while let Some(number) = self.last_number()? {
+        while let Some(number) = self.last_number(through)? {
             if self.get_bytes(number)?.is_some() {
                 last = Some(number);
                 break;
@@ -190,7 +195,36 @@ impl Segment {
     }
 
     fn guarded<T>(&self, work: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, SegmentError> {
-        heal::guarded(&self.dir, || work(&self.db))
+        heal::guarded(&self.dir, || match &self.db {
+            Some(db) => work(db),
+            None => Err(sled::Error::Unsupported("segment is closed".to_owned())),
+        })
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // sled fsyncs when it is dropped, and panics where that fails.
+        if let Err(error) = heal::guarded(&self.dir, || {
+            drop(self.db.take());
+            Ok(())
+        }) {
+            tracing::debug!(%error, "segment closed on a failing disk");
+        }
+    }
+}
+
+/// Drops what the system keeps in memory of a segment that is not open, so that the disk itself is read next: after a
+/// failed fsync the two differ, also for the processes that follow. Pages that wait for their first fsync stay.
+fn drop_cached(dir: &Path) {
+    let data = dir.join("db");
+    if !data.exists() {
+        return;
+    }
+    let dropped = File::open(&data)
+        .and_then(|file| Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?));
+    if let Err(error) = dropped {
+        tracing::debug!(%error, path = %data.display(), "cache is not dropped");
     }
 }
 
@@ -256,7 +290,7 @@ mod tests {
         segment.make_durable().unwrap();
         drop(segment);
         let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();
-        let tail = segment.tail().unwrap();
+        let tail = segment.tail(CommitNumber(u64::MAX)).unwrap();
         assert_eq!(tail.last, Some(CommitNumber(100)));
         assert_eq!(tail.newest_whole.unwrap().totals.readings, 100);
         assert_eq!(segment.get(CommitNumber(101)).unwrap(), None);
@@ -280,8 +314,8 @@ mod tests {
         let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();
         segment.put(CommitNumber(1), &encoded(1, 50)).unwrap();
         segment.put(CommitNumber(2), &encoded(2, 20_000)).unwrap();
-        segment.db.remove(key(CommitNumber(2), 2)).unwrap();
-        assert_eq!(segment.tail().unwrap().last, Some(CommitNumber(1)));
+        segment.guarded(|db| db.remove(key(CommitNumber(2), 2))).unwrap();
+        assert_eq!(segment.tail(CommitNumber(u64::MAX)).unwrap().last, Some(CommitNumber(1)));
         assert_eq!(segment.next_at(CommitNumber(2)).unwrap(), None);
     }
 
@@ -297,6 +331,6 @@ mod tests {
         std::fs::write(path.join("snap.00000000FFFFFFFF.generating"), b"torn").unwrap();
         std::fs::write(path.join("snap.00000000FFFFFFFF"), b"torn as well, but renamed").unwrap();
         let segment = Segment::open(&path, CommitNumber(1)).unwrap();
-        assert_eq!(segment.tail().unwrap().last, Some(CommitNumber(3)));
+        assert_eq!(segment.tail(CommitNumber(u64::MAX)).unwrap().last, Some(CommitNumber(3)));
     }
 }

@@ -1,7 +1,7 @@
 //! The way in: a group of readings becomes one or more commits, on the disk when `append` returns.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use penstock_shared::id::{CommitNumber, Epoch};
 use penstock_shared::reading::{Reading, TimestampMicros, Value};
@@ -18,8 +18,6 @@ const MAX_COMMIT_READINGS: usize = 2048;
 /// The same in bytes, roughly, before compression; one reading alone may exceed it.
 const MAX_COMMIT_BYTES: usize = 32 * 1024;
 const READING_BYTES: usize = 16;
-/// After a failure the segment is opened again at most this often.
-const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
 /// What one fsync makes durable.
 #[derive(Debug, Default)]
@@ -39,12 +37,23 @@ pub(super) struct Writer {
     pub(super) encoder: Encoder,
     pub(super) active: Option<Arc<Segment>>,
     pub(super) free_space_at: Option<Instant>,
-    reopen_at: Option<(Instant, String)>,
+    pub(super) reopen_at: Option<(Instant, String)>,
+    /// Whether a write to the segment that was active last has failed.
+    pub(super) suspect: bool,
+    /// Whether what was on the disk at the start is in the books.
+    pub(super) recovered: bool,
 }
 
 impl Writer {
-    pub(super) fn new(active: Option<Arc<Segment>>) -> std::io::Result<Self> {
-        Ok(Self { encoder: Encoder::new()?, active, free_space_at: None, reopen_at: None })
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            encoder: Encoder::new()?,
+            active: None,
+            free_space_at: None,
+            reopen_at: None,
+            suspect: false,
+            recovered: false,
+        })
     }
 }
 
@@ -54,6 +63,9 @@ pub(super) struct Noted {
     pub(super) epoch: Epoch,
     pub(super) last: CommitNumber,
     pub(super) totals: Totals,
+    /// Whether the newest segment is not to be trusted beyond `last`. What an older version noted ends before this and
+    /// reads as false: a note is filled up with zeros.
+    pub(super) suspect: bool,
 }
 
 /// A commit as it goes to the disk.
@@ -99,14 +111,32 @@ impl Shared {
         if !group.dead_letters.is_empty() {
             // Before the commit that counts them, so that no count exceeds what is there.
             let mut dead_letters = locked(&self.dead_letters);
-            self.watchdog.watch(|| dead_letters.append(&group.dead_letters, &self.quarantine))?;
+            let stored = self.watchdog.watch(|| dead_letters.append(&group.dead_letters, &self.quarantine));
+            if stored.is_err() {
+                self.note_suspicion();
+            }
+            stored?;
         }
-        let outcome = self.commit(&mut writer.encoder, &active, group);
-        if let Err(error) = &outcome {
-            tracing::error!(%error, "commit failed, segment will be opened afresh");
-            self.let_go_of_active(writer, error.to_string());
-        }
-        Ok(outcome?)
+        let error = match self.commit(&mut writer.encoder, &active, group) {
+            Ok(last) => return Ok(last),
+            Err(error) => error,
+        };
+        drop(active);
+        self.distrust_active(writer, error.to_string());
+        self.commit_anew(writer, group).map_err(|again| {
+            tracing::debug!(%again, "nor can it be written anew");
+            error.into()
+        })
+    }
+
+    /// Writes a group into a new segment, once: a single fault of the disk then costs nobody anything.
+    fn commit_anew(&self, writer: &mut Writer, group: &Group) -> Result<CommitNumber, AppendError> {
+        let active = self.begin_anew(writer)?;
+        self.commit(&mut writer.encoder, &active, group).map_err(|error| {
+            drop(active);
+            self.distrust_active(writer, error.to_string());
+            error.into()
+        })
     }
 
     fn commit(
@@ -149,7 +179,12 @@ impl Shared {
             active.make_durable()
         })?;
         if let Some(newest) = encoded.last() {
-            let noted = Noted { epoch: self.books().state.epoch, last: newest.number, totals: newest.totals };
+            let noted = Noted {
+                epoch: self.books().state.epoch,
+                last: newest.number,
+                totals: newest.totals,
+                suspect: false,
+            };
             self.note.write(&noted).map_err(SegmentError::disk(dir))?;
         }
         let mut books = self.books();
@@ -194,15 +229,6 @@ impl Shared {
         }
     }
 
-    pub(super) fn let_go_of_active(&self, writer: &mut Writer, reason: String) {
-        writer.reopen_at = Some((Instant::now() + REOPEN_EVERY, reason));
-        if let Some(active) = writer.active.take() {
-            let first = active.first();
-            drop(active);
-            self.forget(first);
-        }
-    }
-
     /// Returns the active segment, open, with room for another group within the quota.
     pub(super) fn ready_segment(&self, writer: &mut Writer) -> Result<Arc<Segment>, AppendError> {
         let active = match &writer.active {
@@ -218,18 +244,16 @@ impl Shared {
             tracing::debug!(wait = ?at.saturating_duration_since(Instant::now()), "segment not tried again yet");
             return Err(AppendError::Waiting(reason.clone()));
         }
-        match self.recover_active() {
-            Ok(active) => {
-                self.settle_replay()?;
-                writer.active = Some(Arc::clone(&active));
-                writer.reopen_at = None;
-                Ok(active)
-            }
-            Err(error) => {
-                writer.reopen_at = Some((Instant::now() + REOPEN_EVERY, error.to_string()));
-                Err(error.into())
-            }
-        }
+        let opened = if writer.suspect && writer.recovered {
+            self.begin_anew(writer)
+        } else {
+            self.recover_active(writer)
+        };
+        let settled = opened.and_then(|active| self.settle_replay().map(|()| active));
+        settled.inspect_err(|error| {
+            writer.active = None;
+            writer.wait(error.to_string());
+        })
     }
 }
 

@@ -28,8 +28,18 @@ impl File {
         self.dirty_pages.is_empty() && self.seen.len() == self.durable.len()
     }
 
-    pub(super) fn read(&self, offset: usize, size: usize) -> &[u8] {
+    pub(super) fn read(&mut self, offset: usize, size: usize) -> &[u8] {
         let end = offset.saturating_add(size).min(self.seen.len());
+        let lost: Vec<_> = self.lost_pages.range(offset / PAGE..end.div_ceil(PAGE)).copied().collect();
+        for page in lost {
+            self.lost_pages.remove(&page);
+            if self.dirty_pages.contains(&page) {
+                continue;
+            }
+            for place in page * PAGE..((page + 1) * PAGE).min(self.seen.len()) {
+                self.seen[place] = self.durable.get(place).copied().unwrap_or_default();
+            }
+        }
         self.seen.get(offset..end).unwrap_or_default()
     }
 

@@ -1,11 +1,13 @@
 //! What a disk keeps, and what it forgets.
 
 use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
 
 use nix::errno::Errno;
 
-use super::DiskFault;
 use super::tree::{ROOT, Tree};
+use super::{Disk, DiskFault};
 
 fn name(text: &str) -> &OsStr {
     OsStr::new(text)
@@ -94,7 +96,7 @@ fn after_a_failed_sync_the_next_one_succeeds_and_the_bytes_are_gone() {
     assert_eq!(tree.sync(file), Err(Errno::EIO));
     tree.set_fault(DiskFault::None);
     assert_eq!(tree.sync(file), Ok(()));
-    assert_eq!(tree.read(file, 0, 9).unwrap(), b"gone");
+    assert_eq!(tree.read(file, 0, 9).unwrap(), b"kept");
     tree.cut_power();
     assert_eq!(tree.read(file, 0, 9).unwrap(), b"kept");
 }
@@ -111,4 +113,46 @@ fn a_full_disk_takes_what_needs_no_room() {
     tree.set_fault(DiskFault::ReadOnly);
     assert_eq!(tree.write(file, 0, b"xyz"), Err(Errno::EROFS));
     assert_eq!(tree.remove(ROOT, name("a")), Err(Errno::EROFS));
+}
+
+#[test]
+fn a_mounted_disk_forgets_what_real_programs_did_not_sync() {
+    let mut disk = match Disk::mount() {
+        Ok(disk) => disk,
+        Err(fault) => return crate::skip::without_mount(&fault),
+    };
+    let path = disk.path();
+    let mut file = File::create(path.join("a")).unwrap();
+    file.write_all(b"kept").unwrap();
+    file.sync_all().unwrap();
+    File::open(&path).unwrap().sync_all().unwrap();
+    file.write_all(b" lost").unwrap();
+    fs::write(path.join("b"), "lost").unwrap();
+    assert_eq!(fs::read(path.join("a")).unwrap(), b"kept lost");
+    drop(file);
+
+    disk.cut_power().unwrap();
+    assert_eq!(fs::read(path.join("a")).unwrap(), b"kept");
+    assert!(!path.join("b").exists());
+}
+
+#[test]
+fn what_a_failed_sync_lost_is_seen_until_the_cache_drops_it() {
+    let disk = match Disk::mount() {
+        Ok(disk) => disk,
+        Err(fault) => return crate::skip::without_mount(&fault),
+    };
+    let path = disk.path().join("a");
+    let mut file = File::create(&path).unwrap();
+    file.write_all(&[1; 8192]).unwrap();
+    file.sync_all().unwrap();
+    disk.set_fault(DiskFault::SyncFails);
+    file.write_all(&[2; 8192]).unwrap();
+    assert!(file.sync_all().is_err());
+    disk.set_fault(DiskFault::None);
+    file.sync_all().unwrap();
+    let second = |path: &std::path::Path| fs::read(path).unwrap()[8192..].to_vec();
+    assert_eq!(second(&path), [2; 8192]);
+    nix::fcntl::posix_fadvise(&file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap();
+    assert_eq!(second(&path), [0; 8192]);
 }

@@ -26,6 +26,8 @@ struct Directory {
 #[derive(Debug)]
 enum Node {
     File(File),
+    /// Its bytes are the kernel's.
+    Socket,
     Directory(Directory),
 }
 
@@ -83,6 +85,7 @@ impl Tree {
             let names_arrive = chance.random();
             for node in self.nodes.values_mut() {
                 match node {
+                    Node::Socket => {}
                     Node::File(file) => file.tear(chance),
                     Node::Directory(directory) if names_arrive => {
                         directory.durable.clone_from(&directory.seen)
@@ -97,6 +100,7 @@ impl Tree {
             // A file with two durable names is met twice.
             let Some(mut node) = self.nodes.remove(&inode) else { continue };
             match &mut node {
+                Node::Socket => {}
                 Node::File(file) => file.forget(),
                 Node::Directory(directory) => {
                     directory.seen.clone_from(&directory.durable);
@@ -144,6 +148,20 @@ impl Tree {
         self.add(parent, name, Node::Directory(Directory::default()))
     }
 
+    /// Makes a socket.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOENT`, `ENOTDIR`, or the disk's fault.
+    pub fn create_socket(&mut self, parent: Inode, name: &OsStr) -> Result<Inode, Errno> {
+        self.add(parent, name, Node::Socket)
+    }
+
+    /// Tells whether an inode is a socket.
+    #[must_use]
+    pub fn is_socket(&self, inode: Inode) -> bool {
+        matches!(self.nodes.get(&inode), Some(Node::Socket))
+    }
+
     /// Removes a name. What it named stays: an open handle may use it, a power cut may bring the name back.
     ///
     /// # Errors
@@ -187,17 +205,18 @@ impl Tree {
     pub fn len(&self, inode: Inode) -> Result<usize, Errno> {
         match self.nodes.get(&inode) {
             Some(Node::File(file)) => Ok(file.len()),
-            Some(Node::Directory(_)) => Ok(0),
+            Some(Node::Directory(_) | Node::Socket) => Ok(0),
             None => Err(Errno::ENOENT),
         }
     }
 
-    /// Reads up to `size` bytes.
+    /// Reads up to `size` bytes, as from the disk: pages whose sync failed show what the disk has. A kernel that still
+    /// has them in its cache does not ask.
     ///
     /// # Errors
     /// `ENOENT`, `EISDIR`.
-    pub fn read(&self, inode: Inode, offset: usize, size: usize) -> Result<&[u8], Errno> {
-        let Some(Node::File(file)) = self.nodes.get(&inode) else { return Err(Errno::EISDIR) };
+    pub fn read(&mut self, inode: Inode, offset: usize, size: usize) -> Result<&[u8], Errno> {
+        let Some(Node::File(file)) = self.nodes.get_mut(&inode) else { return Err(Errno::EISDIR) };
         Ok(file.read(offset, size))
     }
 
@@ -244,7 +263,7 @@ impl Tree {
                 fault.of_syncs().inspect_err(|_| file.fail_sync())?;
                 file.sync();
             }
-            Node::File(_) => {}
+            Node::File(_) | Node::Socket => {}
             Node::Directory(directory) => {
                 fault.of_syncs()?;
                 directory.durable.clone_from(&directory.seen);
@@ -269,7 +288,7 @@ impl Tree {
     fn directory(&self, inode: Inode) -> Result<&Directory, Errno> {
         match self.nodes.get(&inode) {
             Some(Node::Directory(directory)) => Ok(directory),
-            Some(Node::File(_)) => Err(Errno::ENOTDIR),
+            Some(_) => Err(Errno::ENOTDIR),
             None => Err(Errno::ENOENT),
         }
     }
@@ -277,7 +296,7 @@ impl Tree {
     fn directory_mut(&mut self, inode: Inode) -> Result<&mut Directory, Errno> {
         match self.nodes.get_mut(&inode) {
             Some(Node::Directory(directory)) => Ok(directory),
-            Some(Node::File(_)) => Err(Errno::ENOTDIR),
+            Some(_) => Err(Errno::ENOTDIR),
             None => Err(Errno::ENOENT),
         }
     }
@@ -285,7 +304,7 @@ impl Tree {
     fn file_mut(&mut self, inode: Inode) -> Result<&mut File, Errno> {
         match self.nodes.get_mut(&inode) {
             Some(Node::File(file)) => Ok(file),
-            Some(Node::Directory(_)) => Err(Errno::EISDIR),
+            Some(_) => Err(Errno::EISDIR),
             None => Err(Errno::ENOENT),
         }
     }

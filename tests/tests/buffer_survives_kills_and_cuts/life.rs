@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ pub(crate) struct Life {
     child: Child,
     began: Instant,
     opened: Receiver<()>,
+    acknowledged: Arc<AtomicU64>,
     lines: Option<JoinHandle<Vec<String>>>,
 }
 
@@ -28,6 +31,8 @@ impl Life {
             .spawn()
             .unwrap();
         let (open, opened) = mpsc::channel();
+        let acknowledged = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&acknowledged);
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let lines = std::thread::spawn(move || {
             let mut lines = Vec::new();
@@ -37,19 +42,32 @@ impl Life {
                     if said.starts_with("opened") && open.send(()).is_err() {
                         // Nobody waits for it any more.
                     }
+                    if said.starts_with("acknowledged") {
+                        count.fetch_add(1, Ordering::SeqCst);
+                    }
                     lines.push(said.trim_end().to_owned());
                 }
                 line.clear();
             }
             lines
         });
-        Self { child, began: Instant::now(), opened, lines: Some(lines) }
+        Self { child, began: Instant::now(), opened, acknowledged, lines: Some(lines) }
     }
 
     /// Waits until the buffer is open and returns how long that took.
     pub(crate) fn opened(&mut self) -> Duration {
         self.opened.recv_timeout(PATIENCE).expect("every start succeeds");
         self.began.elapsed()
+    }
+
+    /// Waits until something is acknowledged from now on and returns how long that took.
+    pub(crate) fn acknowledges(&self) -> Duration {
+        let (before, asked) = (self.acknowledged.load(Ordering::SeqCst), Instant::now());
+        while self.acknowledged.load(Ordering::SeqCst) == before {
+            assert!(asked.elapsed() < PATIENCE, "nothing is acknowledged any more");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        asked.elapsed()
     }
 
     /// Kills the process and returns what it said.

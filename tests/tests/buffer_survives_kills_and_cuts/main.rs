@@ -16,12 +16,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use penstock_tests::chance::{Chance, soaking};
-use penstock_tests::power::Disk;
+use penstock_tests::power::{Disk, DiskFault};
 use penstock_tests::skip;
 
 use appender::Task;
 use life::Life;
 use witness::Witness;
+
+const FAULTS: [DiskFault; 4] =
+    [DiskFault::SyncFails, DiskFault::WriteFails, DiskFault::Full, DiskFault::ReadOnly];
 
 /// Kills and cuts: as many as the promise names when soaking.
 fn rounds() -> (usize, usize) {
@@ -63,6 +66,41 @@ fn a_thousand_ends_lose_and_double_nothing() {
 }
 
 #[test]
+fn a_disk_that_fails_has_what_was_acknowledged() {
+    let Some(mut disk) = Disk::mount().map_err(|fault| skip::without_mount(&fault)).ok() else { return };
+    let mut chance = Chance::seeded();
+    disk.tear_writes(chance.number(0..usize::MAX) as u64);
+    let mut witness = Witness::default();
+    let mut recoveries = Vec::new();
+    let mut starts = Vec::new();
+    for round in 0..if soaking() { 200 } else { 12 } {
+        let task =
+            Task { first: witness.fresh_numbers(), drains: chance.number(0..2) == 0, until_bytes: None };
+        let mut life = Life::start(&disk.path().join("buffer"), &task);
+        starts.push(life.opened());
+        std::thread::sleep(chance.millis(5..60));
+        disk.set_fault(FAULTS[round % FAULTS.len()]);
+        std::thread::sleep(chance.millis(1..60));
+        // Some lives end while the disk fails.
+        if chance.number(0..3) > 0 {
+            disk.set_fault(DiskFault::None);
+            recoveries.push(life.acknowledges());
+            std::thread::sleep(chance.millis(1..60));
+        }
+        witness.hear(&life.kill());
+        disk.set_fault(DiskFault::None);
+        if chance.number(0..2) == 0 {
+            disk.cut_power().unwrap();
+        }
+    }
+    let mut life =
+        Life::start(&disk.path().join("buffer"), &Task { first: u64::MAX, drains: true, until_bytes: None });
+    starts.push(life.opened());
+    witness.hear(&life.until_it_ends());
+    println!("{}; {}; after a fault {}", witness.verdict(), told(&mut starts), told(&mut recoveries));
+}
+
+#[test]
 fn a_killed_buffer_with_a_backlog_starts_again() {
     let directory = tempfile::tempdir().unwrap();
     let buffer = directory.path().join("buffer");
@@ -84,7 +122,7 @@ fn a_killed_buffer_with_a_backlog_starts_again() {
 fn told(starts: &mut [Duration]) -> String {
     starts.sort_unstable();
     let at = |part: usize| starts[(starts.len() - 1) * part / 100].as_millis();
-    format!("{} starts: p50 {} ms, p99 {} ms, longest {} ms", starts.len(), at(50), at(99), at(100))
+    format!("{} times: p50 {} ms, p99 {} ms, longest {} ms", starts.len(), at(50), at(99), at(100))
 }
 
 fn bytes_below(directory: &Path) -> u64 {

@@ -34,6 +34,17 @@ pub(super) fn complain(text: &str) {
     }
 }
 
+/// Keeps sled's panics over damaged files, which the buffer catches and takes for damage, from the operator's screen.
+pub(super) fn hush_sled() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let is_sled = panic.location().is_some_and(|location| location.file().contains("/sled-"));
+        if !is_sled {
+            tell(panic);
+        }
+    }));
+}
+
 /// Tells whether an error only says that nobody reads stdout any more.
 pub(super) fn is_closed(error: &anyhow::Error) -> bool {
     let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;

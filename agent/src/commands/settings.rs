@@ -49,6 +49,7 @@ pub(super) fn with_door(
     act: impl FnOnce(&Settings, &mut Door) -> anyhow::Result<ExitCode>,
 ) -> ExitCode {
     with_settings(config, Certificates::Trusted, |settings| {
+        output::hush_sled();
         let mut door = control::open(run::buffer_settings(&settings))?;
         act(&settings, &mut door)
     })

@@ -226,7 +226,8 @@ impl Buffer {
 }
 
 impl Books {
-    fn has(&self, first: CommitNumber, last: CommitNumber) -> bool {
+    /// Tells whether the hub has confirmed all of `first..=last`.
+    pub(super) fn has(&self, first: CommitNumber, last: CommitNumber) -> bool {
         last <= self.state.confirmed || self.state.express.has(first, last)
     }
 }

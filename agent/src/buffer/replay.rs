@@ -93,8 +93,12 @@ impl Shared {
     }
 
     fn holds(&self, intent: &Intent) -> Result<bool, SegmentError> {
-        let info = self.books().segment_at(intent.commit).cloned();
-        let Some(info) = info.filter(|info| info.first <= intent.commit) else { return Ok(false) };
+        let (info, is_stored) = {
+            let books = self.books();
+            (books.segment_at(intent.commit).cloned(), books.has(intent.commit, intent.commit))
+        };
+        // Its disk was given back. As no number is used before this is settled, it was this one that the hub confirmed.
+        let Some(info) = info.filter(|info| info.first <= intent.commit) else { return Ok(is_stored) };
         match self.segment(info.first)?.get_bytes(intent.commit) {
             Ok(bytes) => Ok(bytes.is_some_and(|bytes| fingerprint(&bytes) == intent.fingerprint)),
             Err(error) if error.is_retryable() => Err(error),

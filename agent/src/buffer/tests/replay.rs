@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 
-use crate::buffer::{Buffer, BufferSettings, Group, Replay, ReplayError};
+use crate::buffer::{Buffer, BufferSettings, Group, Lane, Replay, ReplayError};
 use crate::delivery::DeadLetter;
 
 const RECORD_BYTES: u64 = 40;
@@ -102,6 +102,39 @@ fn a_crash_between_the_intent_and_the_commit_loses_nothing() {
     assert_eq!(numbers(&buffer), [1, 2]);
     buffer.replay(Replay::Letter(1), readings(2)).unwrap();
     assert_eq!((numbers(&buffer), buffer.counts().buffered), (vec![2], 3));
+}
+
+#[test]
+fn a_commit_that_the_hub_has_and_the_disk_no_more_was_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = BufferSettings {
+        min_free_bytes: 0,
+        quota_bytes: 6 << 20,
+        segment_bytes: 1 << 20,
+        ..BufferSettings::new(dir.path().join("b"))
+    };
+    let buffer = Buffer::open(settings.clone()).unwrap();
+    buffer
+        .append(&Group { dead_letters: vec![letter(1)], received_at: TimestampMicros(1), ..Group::default() })
+        .unwrap();
+    buffer.replay(Replay::Letter(1), readings(2)).unwrap();
+    let first = dir.path().join("b/segments/00000000000000000001");
+    while first.exists() {
+        buffer.append(&noise()).unwrap();
+        let (newest, _) = buffer.newest();
+        buffer.confirm(Lane::Main, newest, &[]).unwrap();
+    }
+    drop(buffer);
+    forget_last_note(&dir);
+    let buffer = Buffer::open(settings).unwrap();
+    assert!(matches!(buffer.replay(Replay::Letter(1), readings(2)), Err(ReplayError::Done)));
+}
+
+fn noise() -> Group {
+    let text = (0..30_000).map(|_| char::from(rand::random_range(33_u8..126))).collect();
+    let series = Arc::new(Series::new("note", "gw/a").unwrap());
+    let readings = vec![Reading { series, time: TimestampMicros(5), value: Value::Text(text) }];
+    Group { readings, received_at: TimestampMicros(1), ..Group::default() }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! Nothing here waits for a timer: publishers have small in-flight windows, and a linger before the
 //! acknowledgement would cap them. This module must not know of MQTT or HTTP.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::buffer::{Buffer, Group};
 use crate::clock::{self, Clock};
+use crate::config::{LimitSettings, SeriesSettings};
 use crate::delivery::{Delivery, NotCommitted};
 use crate::edge::{Edge, Withheld};
 use crate::service::Pulse;
@@ -45,12 +46,22 @@ pub struct CommitHandle {
     clock: Arc<Clock>,
     tap: Arc<Tap>,
     pulse: Pulse,
+    rules: NewRules,
 }
+
+/// Rules for series that the committer has not taken yet.
+type NewRules = Arc<Mutex<Option<(Vec<SeriesSettings>, LimitSettings)>>>;
 
 impl CommitHandle {
     /// Returns the way into `queue`, for those in the committer's place who decide themselves what a delivery comes to.
     pub(crate) fn over(queue: mpsc::Sender<Delivery>) -> Self {
-        Self { queue, clock: Arc::new(Clock::of_wall()), tap: Arc::default(), pulse: Pulse::default() }
+        Self {
+            queue,
+            clock: Arc::new(Clock::of_wall()),
+            tap: Arc::default(),
+            pulse: Pulse::default(),
+            rules: Arc::default(),
+        }
     }
 
     /// Returns the clock that tells when something arrives.
@@ -63,6 +74,12 @@ impl CommitHandle {
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
+    }
+
+    /// Screens what comes from now on by other rules. What is remembered for report by exception is forgotten, so each
+    /// series is reported once more.
+    pub fn change_rules(&self, rules: Vec<SeriesSettings>, limits: LimitSettings) {
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = Some((rules, limits));
     }
 
     /// Returns where an operator listens to what comes in.
@@ -112,9 +129,15 @@ pub fn spawn(
     let (queue, deliveries) = mpsc::channel(limits.queue_deliveries);
     let tap = Arc::<Tap>::default();
     let pulse = Pulse::default();
-    let handle =
-        CommitHandle { queue, clock: Arc::clone(&clock), tap: Arc::clone(&tap), pulse: pulse.clone() };
-    let committer = Committer { buffer, limits, edge, clock, tap, pulse, deliveries };
+    let rules = NewRules::default();
+    let handle = CommitHandle {
+        rules: Arc::clone(&rules),
+        queue,
+        clock: Arc::clone(&clock),
+        tap: Arc::clone(&tap),
+        pulse: pulse.clone(),
+    };
+    let committer = Committer { buffer, limits, edge, clock, tap, pulse, rules, deliveries };
     let thread = std::thread::Builder::new().name("committer".into()).spawn(move || committer.run())?;
     Ok((handle, thread))
 }
@@ -126,6 +149,7 @@ struct Committer {
     clock: Arc<Clock>,
     tap: Arc<Tap>,
     pulse: Pulse,
+    rules: NewRules,
     deliveries: mpsc::Receiver<Delivery>,
 }
 
@@ -147,9 +171,17 @@ impl Committer {
             while rest.peek().is_some() {
                 let pulse = self.pulse.clone();
                 let _in_hand = pulse.begin();
+                self.take_rules();
                 let gathered = gather(&mut rest, &self.limits, &mut self.edge, self.clock.now());
                 self.commit(gathered);
             }
+        }
+    }
+
+    fn take_rules(&mut self) {
+        let new = self.rules.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((rules, limits)) = new {
+            self.edge.change_rules(&rules, limits);
         }
     }
 

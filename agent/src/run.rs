@@ -1,12 +1,18 @@
-//! The composition root: makes every channel, thread and task of the agent, and ends them in the data's order.
+//! The composition root: makes every channel, thread and task of the agent, changes them when the configuration does,
+//! and ends them in the data's order.
 //!
 //! ```text
-//! sources ─CommitHandle─▶ committer (edge, clock) ─▶ Buffer ─▶ forwarder ──▶ hub
-//!                                                       └────▶ reporter  ──▶ hub, status.json
+//! inflow: sources ─CommitHandle─▶ committer (edge, clock) ─▶ Buffer ─▶ outflow: forwarder ──▶ hub
+//!   ▲ swapped one by one                                        └────▶ reporter  ──▶ hub, status.json
+//!   └─ reload, by SIGHUP
 //! ```
 
+mod change;
+mod inflow;
 pub(crate) mod listener;
-mod shutdown;
+mod outflow;
+mod reload;
+mod running;
 pub(crate) mod sources;
 mod wiring;
 
@@ -22,14 +28,16 @@ use tokio::sync::watch;
 use crate::buffer::{Buffer, BufferError};
 use crate::clock::Clock;
 use crate::committer::{self, CommitHandle};
-use crate::config::Settings;
+use crate::config::{ConfigFaults, Settings};
 use crate::control::{Controlled, Server};
 use crate::edge::{Edge, WithheldCounts};
-use crate::forward::{ForwardError, Forwarder};
+use crate::forward::ForwardError;
 use crate::service::{self, Pulse, Supervisor};
 use crate::source::mqtt_listener::ListenerError;
-use crate::status::{Reporter, Seen};
-use shutdown::Running;
+use crate::status::{Observer, Seen, SourceBoard};
+use inflow::Inflow;
+use outflow::{Kept, Outflow};
+use running::{Running, Signals};
 pub use wiring::buffer_settings;
 
 /// How long a blocking task that missed its deadline is waited for at the very end.
@@ -72,11 +80,15 @@ pub enum RunError {
     Ended(&'static str),
 }
 
-/// Runs the agent until SIGTERM or SIGINT, then stops it without losing anything.
+/// Reads the configuration anew.
+pub type Load = Box<dyn Fn() -> Result<Settings, ConfigFaults>>;
+
+/// Runs the agent until SIGTERM or SIGINT, then stops it without losing anything. On SIGHUP it takes what `load` says
+/// from then on, if that can stand.
 ///
 /// # Errors
 /// When a part cannot start, or ends by itself.
-pub fn run(settings: Settings) -> Result<(), RunError> {
+pub fn run(settings: Settings, load: Load) -> Result<(), RunError> {
     // The buffer blocks on the disk while it opens and heals, so it comes before any runtime.
     let buffer = open_buffer(&settings)?;
     let clock = Arc::new(Clock::open(&settings.buffer.dir, settings.clock.clone().suited_to(Path::new("/"))));
@@ -88,10 +100,11 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::System)?;
     let outcome = runtime.block_on(async {
-        let kept = Kept { buffer, clock, withheld, commits, committer };
-        let running = start(settings, kept).await?;
+        let signals = Signals::hear()?;
+        let ground = Ground { buffer, clock, withheld, commits, committer };
+        let running = start(settings, load, ground).await?;
         announce("penstock-agent ready");
-        running.until_stopped().await
+        running.until_stopped(signals).await
     });
     // A thread that hangs on a broken disk must not keep the process from ending.
     runtime.shutdown_timeout(LEFT_BEHIND);
@@ -120,8 +133,8 @@ fn open_buffer(settings: &Settings) -> Result<Buffer, RunError> {
     }
 }
 
-/// What stands before any source does.
-struct Kept {
+/// What stands before any source does, and outlives each of them.
+struct Ground {
     buffer: Buffer,
     clock: Arc<Clock>,
     withheld: Arc<WithheldCounts>,
@@ -129,50 +142,55 @@ struct Kept {
     committer: JoinHandle<()>,
 }
 
-async fn start(settings: Settings, kept: Kept) -> Result<Running, RunError> {
-    let Kept { buffer, clock, withheld, commits, committer } = kept;
-    let (stop_sending, sending_stops) = watch::channel(false);
-    let (stop_reporting, reporting_stops) = watch::channel(false);
-    let forward_settings = wiring::forward_settings(&settings);
+async fn start(settings: Settings, load: Load, ground: Ground) -> Result<Running, RunError> {
+    let Ground { buffer, clock, withheld, commits, committer } = ground;
+    let board = Arc::<SourceBoard>::default();
+    let seen =
+        Seen { buffer: buffer.clone(), clock: Arc::clone(&clock), withheld, sources: Arc::clone(&board) };
+    let observer = Arc::new(Observer::new(seen, settings.agent.id.clone(), settings.hub.url.clone()));
+    let inflow = Inflow::start(&settings, commits.clone(), board).await?;
+    let pulse = Pulse::default();
+    let parts = vec![("committer", commits.pulse()), ("forwarder", pulse.clone())];
+    let outflow = Outflow::start(&settings, Kept { buffer, clock, observer: Arc::clone(&observer), pulse })?;
+    let (stop_control, control_stops) = watch::channel(false);
+    control(Arc::clone(&observer), &commits, control_stops);
     let supervisor = Arc::new(Supervisor::from_environment());
-    let sending = Pulse::default();
-    let parts = vec![("committer", commits.pulse()), ("forwarder", sending.clone())];
-    let forwarder =
-        Forwarder::new(buffer.clone(), Arc::clone(&clock), forward_settings.clone())?.with_pulse(sending);
-    let listener = listener::start(&settings, &commits).await?.map(|started| {
-        started.announcements.iter().for_each(|line| announce(line));
-        started.listener
-    });
-    let mut sources = sources::start(&settings, &commits);
-    if let Some(listener) = &listener {
-        let counters = Arc::clone(listener.counters());
-        sources.note("mqtt listener", "devices", move || counters.to_pairs());
-    }
-    let seen = Seen { buffer: buffer.clone(), clock, withheld, sources: sources.states };
-    let reporter = Reporter::new(seen, forward_settings)?;
-    control(&reporter, &commits, reporting_stops.clone());
     Ok(Running {
+        settings,
+        load,
         heart: tokio::spawn(service::beat(Arc::clone(&supervisor), parts)),
         supervisor,
-        buffer,
-        listener,
-        sources: sources.tasks,
+        inflow,
         commits,
         committer,
-        stop_sending,
-        forwarder: tokio::spawn(forwarder.run(sending_stops)),
-        stop_reporting,
-        reporter: tokio::spawn(reporter.run(reporting_stops)),
+        outflow,
+        observer,
+        stop_control,
     })
 }
 
 /// Lets the operator in. Without a socket there, as on some file systems, the agent does its work all the same.
-fn control(reporter: &Reporter, commits: &CommitHandle, stops: watch::Receiver<bool>) {
-    let controlled = Controlled { observer: reporter.observer(), tap: Arc::clone(commits.tap()) };
+fn control(observer: Arc<Observer>, commits: &CommitHandle, stops: watch::Receiver<bool>) {
+    let controlled = Controlled { observer, tap: Arc::clone(commits.tap()) };
     match Server::open(controlled) {
-        // It ends with the reporter; what it is asked at that moment is not worth a wait.
+        // It ends with the agent; what it is asked at that moment is not worth a wait.
         Ok(server) => drop(tokio::spawn(server.run(stops))),
         Err(error) => tracing::warn!(%error, "no control socket, commands see the status file only"),
+    }
+}
+
+/// Waits for a part to end, and says so when it does not; false then.
+async fn within<T>(deadline: Duration, part: &str, task: &mut tokio::task::JoinHandle<T>) -> bool {
+    match tokio::time::timeout(deadline, task).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => {
+            tracing::error!(part, %error, "a part panicked");
+            true
+        }
+        Err(_) => {
+            tracing::warn!(part, ?deadline, "a part did not end in time");
+            false
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::edge::Withheld;
 use crate::forward::{ForwardError, ForwardSettings, Hub};
 pub use observer::{HubState, Observer, Seen};
-pub use sources::{SourceCounts, SourceStatus};
+pub use sources::{SourceBoard, SourceCounts, SourceStatus};
 pub use table::{render, wrongs};
 
 /// The status file's name in the buffer directory.
@@ -93,17 +93,8 @@ impl Reporter {
     ///
     /// # Errors
     /// When the HTTP client cannot be set up.
-    pub fn new(seen: Seen, settings: ForwardSettings) -> Result<Self, ForwardError> {
-        let hub = Hub::new(&settings)?;
-        let report_every = settings.report_every;
-        let observer = Arc::new(Observer::new(seen, settings.agent, settings.hub_url));
-        Ok(Self { observer, report_every, hub })
-    }
-
-    /// Returns what takes the status, for others who tell it.
-    #[must_use]
-    pub fn observer(&self) -> Arc<Observer> {
-        Arc::clone(&self.observer)
+    pub fn new(observer: Arc<Observer>, settings: &ForwardSettings) -> Result<Self, ForwardError> {
+        Ok(Self { observer, report_every: settings.report_every, hub: Hub::new(settings)? })
     }
 
     /// Reports until `shutdown` becomes true, then writes the status file a last time.

@@ -9,7 +9,7 @@ use super::logging;
 use super::settings::{ConfigArgument, with_settings};
 use crate::allocator;
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT; on SIGHUP takes the configuration as it is then, if it can stand.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -21,7 +21,8 @@ impl Arguments {
         allocator::settle();
         with_settings(&self.config, Certificates::Running, |settings| {
             logging::set_up(&settings.log);
-            run::run(settings)?;
+            let argument = self.config.clone();
+            run::run(settings, Box::new(move || argument.load(Certificates::Running)))?;
             Ok(ExitCode::SUCCESS)
         })
     }

@@ -13,7 +13,7 @@ use super::output;
 pub(super) const EXIT_CONFIG: u8 = 78;
 
 /// Where the configuration is.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ConfigArgument {
     /// The configuration file; the default may be absent.
     #[arg(long, value_name = "FILE", help = format!("The configuration file [default: {}]", config::DEFAULT_PATH))]

@@ -169,6 +169,7 @@ fn a_reading_that_the_disk_refused_is_no_report_that_the_next_could_repeat() {
         clock: clock(&dir),
         tap: Arc::default(),
         pulse: Pulse::default(),
+        rules: NewRules::default(),
         deliveries: mpsc::channel(1).1,
     };
     for _ in 0..2 {

@@ -94,6 +94,11 @@ impl Edge {
         }
     }
 
+    /// Screens by other rules from now on. The memory of last reports starts over, the counts go on.
+    pub fn change_rules(&mut self, rules: &[SeriesSettings], limits: LimitSettings) {
+        *self = Self { counts: Arc::clone(&self.counts), ..Self::new(rules, limits) };
+    }
+
     /// Returns the counts of what is withheld, for the status.
     #[must_use]
     pub fn counts(&self) -> Arc<WithheldCounts> {

@@ -44,6 +44,9 @@ const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// How often the clock is looked at while readings wait for it.
 const CLOCK_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a request in flight may take when it is time to stop.
+const ANSWER_GRACE: Duration = Duration::from_secs(2);
+
 /// New readings overtake only a backlog that is older than this.
 const OVERTAKEN_AGE_MICROS: i64 = 5_000_000;
 
@@ -226,7 +229,12 @@ impl Forwarder {
         }
         let is_backlog = lane == Lane::Main && self.express.is_some();
         loop {
-            let Reply { outcome, grant } = self.hub.send(&sealed.frame, is_backlog).await;
+            // What was sent and has no answer is sent again after the next start: the hub knows what it has. Both
+            // branches are cancel-safe in this sense.
+            let Reply { outcome, grant } = tokio::select! {
+                reply = self.hub.send(&sealed.frame, is_backlog) => reply,
+                () = given_up(shutdown) => return false,
+            };
             let is_taken = matches!(outcome, Outcome::Have(_));
             match self.way(lane).core.react(outcome, sealed.commits.len(), rand::random()) {
                 Action::Pause { delay, fault } => {
@@ -373,6 +381,12 @@ async fn off_thread(work: impl FnOnce() -> Result<(), BufferError> + Send + 'sta
             false
         }
     }
+}
+
+/// Returns some time after it is time to stop: a hub that does not answer must not hold the agent up.
+async fn given_up(shutdown: &mut watch::Receiver<bool>) {
+    stopped(shutdown).await;
+    tokio::time::sleep(ANSWER_GRACE).await;
 }
 
 /// Returns when it is time to stop; a dropped sender means the same.

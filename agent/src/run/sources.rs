@@ -1,61 +1,105 @@
-//! Starts every source that is configured, but for the built-in MQTT server, which has a thread of its own.
+//! Which sources are configured, and how each is started; all but the built-in MQTT server, which has a thread of its
+//! own.
 
 use std::sync::Arc;
 
 use super::wiring;
 use crate::committer::CommitHandle;
-use crate::config::Settings;
+use crate::config::{
+    ClientSettings, CommandSettings, DecodeSettings, DeviceSettings, MappingSettings, ModbusSettings,
+    SerialSettings, Settings,
+};
 use crate::source::{SourceTask, command, device, modbus, mqtt_client, serial};
 use crate::status::SourceStatus;
 
-/// Sources that run, and where their counts are read.
-pub(crate) struct StartedSources {
-    pub(crate) tasks: Vec<SourceTask>,
-    pub(crate) states: Vec<SourceStatus>,
+/// Everything that a source is made of. Where two plans are equal, the source of one does what the other says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SourcePlan {
+    kind: Kind,
+    prefix_sources: bool,
 }
 
-/// Starts them; what they hear goes to `commits`.
-pub(crate) fn start(settings: &Settings, commits: &CommitHandle) -> StartedSources {
-    let mut started = StartedSources { tasks: Vec::new(), states: Vec::new() };
-    for client in &settings.mqtt_clients {
-        let intake = wiring::client_intake(settings, client, commits);
-        let counters = intake.counters();
-        started.note("mqtt client", &format!("{}:{}", client.host, client.port), move || counters.to_pairs());
-        started.tasks.push(mqtt_client::start(client.clone(), &settings.agent.id, intake));
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Client(Box<ClientSettings>, Decoding),
+    Serial(Box<SerialSettings>),
+    Modbus(Box<ModbusSettings>),
+    Command(Box<CommandSettings>),
+    Device(Box<DeviceSettings>),
+}
+
+/// How messages with topics become readings.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Decoding {
+    mappings: Vec<MappingSettings>,
+    dialects: DecodeSettings,
+}
+
+/// A source that runs.
+pub(crate) struct StartedSource {
+    pub(crate) plan: SourcePlan,
+    pub(crate) task: SourceTask,
+    /// Where its counts are read, if it counts.
+    pub(crate) status: Option<SourceStatus>,
+}
+
+impl Decoding {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self { mappings: settings.mappings.clone(), dialects: settings.decode.clone() }
     }
-    for serial in &settings.serials {
-        let outlet = wiring::outlet(settings, &serial.name, format!("serial {}", serial.name), commits);
-        let (task, counters) = serial::start(serial.clone(), outlet);
-        started.tasks.push(task);
-        started.note("serial", &serial.name, move || counters.counts().to_pairs());
-    }
-    for bus in &settings.modbus {
-        let outlet = wiring::outlet(settings, &bus.name, format!("modbus {}", bus.name), commits);
-        let (task, counters) = modbus::start(bus.clone(), outlet);
-        started.tasks.push(task);
-        started.note("modbus", &bus.name, move || counters.counts().to_pairs());
-    }
-    for program in &settings.commands {
-        let outlet = wiring::outlet(settings, &program.name, format!("command {}", program.name), commits);
-        let (task, counters) = command::start(program.clone(), outlet);
-        started.tasks.push(task);
-        started.note("command", &program.name, move || counters.counts().to_pairs());
-    }
+}
+
+/// Tells which sources the settings want.
+pub(crate) fn plans(settings: &Settings) -> Vec<SourcePlan> {
+    let clients = settings.mqtt_clients.iter().cloned().map(Box::new);
+    let mut kinds: Vec<_> = clients.map(|client| Kind::Client(client, Decoding::of(settings))).collect();
+    kinds.extend(settings.serials.iter().cloned().map(|serial| Kind::Serial(Box::new(serial))));
+    kinds.extend(settings.modbus.iter().cloned().map(|bus| Kind::Modbus(Box::new(bus))));
+    kinds.extend(settings.commands.iter().cloned().map(|program| Kind::Command(Box::new(program))));
     if settings.device.enabled {
-        let outlet = wiring::outlet(settings, &settings.device.source, "device".to_owned(), commits);
-        started.tasks.push(device::start(settings.device.clone(), outlet));
+        kinds.push(Kind::Device(Box::new(settings.device.clone())));
     }
-    started
+    let prefix_sources = settings.agent.prefix_sources;
+    kinds.into_iter().map(|kind| SourcePlan { kind, prefix_sources }).collect()
 }
 
-impl StartedSources {
-    /// Notes where a source's counts are read.
-    pub(crate) fn note(
-        &mut self,
-        kind: &'static str,
-        name: &str,
-        counts: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
-    ) {
-        self.states.push(SourceStatus { kind, name: name.to_owned(), counts: Arc::new(counts) });
-    }
+/// Starts the source of one of the plans of `settings`; what it hears goes to `commits`.
+pub(crate) fn start(plan: SourcePlan, settings: &Settings, commits: &CommitHandle) -> StartedSource {
+    let outlet = |kind: &str, name: &str| wiring::outlet(settings, name, format!("{kind} {name}"), commits);
+    let (task, status) = match &plan.kind {
+        Kind::Client(client, _) => {
+            let intake = wiring::client_intake(settings, client, commits);
+            let counters = intake.counters();
+            let task = mqtt_client::start(ClientSettings::clone(client), &settings.agent.id, intake);
+            let name = format!("{}:{}", client.host, client.port);
+            (task, Some(status("mqtt client", &name, move || counters.to_pairs())))
+        }
+        Kind::Serial(line) => {
+            let (task, counters) = serial::start(SerialSettings::clone(line), outlet("serial", &line.name));
+            (task, Some(status("serial", &line.name, move || counters.counts().to_pairs())))
+        }
+        Kind::Modbus(bus) => {
+            let (task, counters) = modbus::start(ModbusSettings::clone(bus), outlet("modbus", &bus.name));
+            (task, Some(status("modbus", &bus.name, move || counters.counts().to_pairs())))
+        }
+        Kind::Command(program) => {
+            let (task, counters) =
+                command::start(CommandSettings::clone(program), outlet("command", &program.name));
+            (task, Some(status("command", &program.name, move || counters.counts().to_pairs())))
+        }
+        Kind::Device(chosen) => {
+            let outlet = wiring::outlet(settings, &chosen.source, "device".to_owned(), commits);
+            (device::start(DeviceSettings::clone(chosen), outlet), None)
+        }
+    };
+    StartedSource { plan, task, status }
+}
+
+/// Notes where a source's counts are read.
+pub(super) fn status(
+    kind: &'static str,
+    name: &str,
+    counts: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+) -> SourceStatus {
+    SourceStatus { kind, name: name.to_owned(), counts: Arc::new(counts) }
 }

@@ -59,7 +59,11 @@ async fn hear(settings: Settings, duration: Duration) -> Tally {
     let mut edge = Edge::new(&settings.series, settings.limits);
     let (queue, mut deliveries) = mpsc::channel(QUEUE_DELIVERIES);
     let (listener_queue, mut from_listener) = mpsc::channel(QUEUE_DELIVERIES);
-    let started = sources::start(&settings, &CommitHandle::over(queue));
+    let commits = CommitHandle::over(queue);
+    let plans = sources::plans(&settings).into_iter();
+    let started: Vec<_> = plans.map(|plan| sources::start(plan, &settings, &commits)).collect();
+    // The channel ends with its sources.
+    drop(commits);
     let listener = start_listener(&settings, CommitHandle::over(listener_queue), &mut tally).await;
     let mut unacknowledged = Vec::new();
     let end = tokio::time::Instant::now() + duration;
@@ -100,7 +104,7 @@ async fn hear(settings: Settings, duration: Duration) -> Tally {
     if let Some(listener) = listener {
         listener.stop().await;
     }
-    futures_util::future::join_all(started.tasks.into_iter().map(|source| source.stop(STOP_DEADLINE))).await;
+    futures_util::future::join_all(started.into_iter().map(|source| source.task.stop(STOP_DEADLINE))).await;
     tally.finish();
     tally
 }
@@ -110,7 +114,7 @@ async fn start_listener(
     commits: CommitHandle,
     tally: &mut Tally,
 ) -> Option<MqttListener> {
-    match listener::start(settings, &commits).await {
+    match listener::start(settings, &commits, None).await {
         Ok(started) => started.map(|started| started.listener),
         Err(error) => {
             tally.notes.push(format!("mqtt listener not heard: {error} (does the agent run?)"));

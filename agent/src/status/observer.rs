@@ -9,7 +9,7 @@ use penstock_shared::report::AgentReport;
 use serde::{Deserialize, Serialize};
 
 use super::rates::Rates;
-use super::{SourceStatus, Status};
+use super::{SourceBoard, Status};
 use crate::buffer::Buffer;
 use crate::clock::Clock;
 use crate::edge::WithheldCounts;
@@ -23,7 +23,7 @@ pub struct Seen {
     /// What is not kept.
     pub withheld: Arc<WithheldCounts>,
     /// The sources that count.
-    pub sources: Vec<SourceStatus>,
+    pub sources: Arc<SourceBoard>,
 }
 
 /// Whether the hub answers, as the last report to it told.
@@ -40,16 +40,31 @@ pub struct HubState {
 pub struct Observer {
     seen: Seen,
     agent: AgentId,
-    hub_url: String,
+    hub_url: Mutex<String>,
     started_at: TimestampMicros,
     rates: Mutex<Rates>,
     hub: Mutex<HubState>,
 }
 
 impl Observer {
-    pub(super) fn new(seen: Seen, agent: AgentId, hub_url: String) -> Self {
+    /// Begins to look; the agent starts now.
+    #[must_use]
+    pub fn new(seen: Seen, agent: AgentId, hub_url: String) -> Self {
         let started_at = TimestampMicros::now();
-        Self { seen, agent, hub_url, started_at, rates: Mutex::default(), hub: Mutex::default() }
+        Self {
+            seen,
+            agent,
+            hub_url: Mutex::new(hub_url),
+            started_at,
+            rates: Mutex::default(),
+            hub: Mutex::default(),
+        }
+    }
+
+    /// Notes that readings are sent elsewhere from now on.
+    pub fn set_hub_url(&self, hub_url: String) {
+        *self.hub_url() = hub_url;
+        *self.hub_state() = HubState::default();
     }
 
     /// Returns the books' buffer.
@@ -65,7 +80,7 @@ impl Observer {
         let report = self.report();
         Status {
             balanced: report.counts.is_balanced(),
-            hub: self.hub_url.clone(),
+            hub: self.hub_url().clone(),
             hub_state: self.hub_state().clone(),
             report,
             running: true,
@@ -73,7 +88,7 @@ impl Observer {
             disk_free_bytes: free_bytes(buffer),
             clock_set: clock.is_set(),
             withheld: withheld.now(),
-            sources: sources.iter().map(SourceStatus::now).collect(),
+            sources: sources.now(),
         }
     }
 
@@ -83,6 +98,10 @@ impl Observer {
             Ok(()) => *state = HubState { reached_at: Some(TimestampMicros::now()), fault: None },
             Err(fault) => state.fault = Some(fault.clone()),
         }
+    }
+
+    fn hub_url(&self) -> MutexGuard<'_, String> {
+        self.hub_url.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hub_state(&self) -> MutexGuard<'_, HubState> {

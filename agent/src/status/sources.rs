@@ -1,7 +1,7 @@
 //! What each source counts of itself.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +27,23 @@ pub struct SourceCounts {
     pub counts: BTreeMap<String, u64>,
 }
 
+/// The sources that run at the moment.
+#[derive(Default)]
+pub struct SourceBoard(Mutex<Vec<SourceStatus>>);
+
+impl SourceBoard {
+    /// Says which sources run now.
+    pub fn set(&self, sources: Vec<SourceStatus>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sources;
+    }
+
+    pub(super) fn now(&self) -> Vec<SourceCounts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(SourceStatus::now).collect()
+    }
+}
+
 impl SourceStatus {
-    pub(super) fn now(&self) -> SourceCounts {
+    fn now(&self) -> SourceCounts {
         let counts = (self.counts)().into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
         SourceCounts { kind: self.kind.to_owned(), name: self.name.clone(), counts }
     }

@@ -59,6 +59,12 @@ impl Agent {
         self.process.start();
     }
 
+    /// Has it take what was added to its configuration while it runs; says in the log what came of it.
+    pub fn reload(&self) {
+        self.write_config();
+        self.process.hang_up();
+    }
+
     /// Returns the address of its MQTT listener.
     #[must_use]
     pub fn listener(&self) -> SocketAddr {

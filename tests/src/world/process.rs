@@ -132,6 +132,11 @@ impl Process {
         }
     }
 
+    /// Asks the process with SIGHUP to read its configuration anew.
+    pub fn hang_up(&self) {
+        self.signal(Signal::SIGHUP);
+    }
+
     /// Freezes the process with SIGSTOP, as an overloaded or suspended machine would.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);

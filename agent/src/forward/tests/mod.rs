@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::{ForwardSettings, Forwarder};
 use crate::buffer::{Buffer, BufferSettings, Group};
 use crate::clock::{Clock, ClockSettings};
-use crate::status::{self, Reporter, Seen};
+use crate::status::{self, Observer, Reporter, Seen};
 use fake_hub::{FakeHub, Trick, eventually};
 
 struct World {
@@ -65,13 +65,15 @@ impl World {
         }
     }
 
-    fn seen(&self) -> Seen {
-        Seen {
+    fn observer(&self) -> Arc<Observer> {
+        let seen = Seen {
             buffer: self.buffer.clone(),
             clock: Arc::clone(&self.clock),
             withheld: Arc::default(),
-            sources: Vec::new(),
-        }
+            sources: Arc::default(),
+        };
+        let Self { settings, .. } = self;
+        Arc::new(Observer::new(seen, settings.agent.clone(), settings.hub_url.clone()))
     }
 
     fn forward(&mut self) {
@@ -322,7 +324,7 @@ async fn the_status_tells_what_the_hub_is_told() {
     world.append(2);
     world.forward();
     world.until_drained().await;
-    let reporter = Reporter::new(world.seen(), world.settings.clone()).unwrap();
+    let reporter = Reporter::new(world.observer(), &world.settings).unwrap();
     world.running.push(tokio::spawn(reporter.run(world.stop.subscribe())));
     eventually("two reports", || world.hub.with(|ledger| ledger.reports.len() >= 2)).await;
     let report = world.hub.with(|ledger| ledger.reports[0].clone());

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::batch::GapReason;
 use crate::id::AgentId;
 use crate::reading::TimestampMicros;
 
@@ -64,6 +65,26 @@ pub struct AgentReport {
     pub stored_per_second: f64,
     /// What the operator should know, such as `disk full: refusing new readings`.
     pub faults: Vec<String>,
+    /// Spans of which readings were lost at the gateway, oldest first, at most [`MAX_MISSING`].
+    #[serde(default)]
+    pub missing: Vec<MissingSpan>,
+}
+
+/// The most spans in a report; of more, the newest.
+pub const MAX_MISSING: usize = 32;
+
+/// Readings that were taken in at the gateway and never come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingSpan {
+    /// When the first of them may have arrived, by the gateway's clock.
+    pub from: TimestampMicros,
+    /// When the last of them may have arrived.
+    pub to: TimestampMicros,
+    /// How many.
+    pub readings: u64,
+    /// Why.
+    pub reason: GapReason,
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use penstock_shared::batch::{Gap, GapReason};
 use penstock_shared::id::{CommitNumber, Epoch};
 use penstock_shared::reading::TimestampMicros;
-use penstock_shared::report::RecordCounts;
+use penstock_shared::report::{MAX_MISSING, MissingSpan, RecordCounts};
 use serde::{Deserialize, Serialize};
 
 use super::entry::Totals;
@@ -63,6 +63,8 @@ pub(super) struct BooksState {
     pub(super) gaps: Vec<Gap>,
     /// What overtook the backlog.
     pub(super) express: Express,
+    /// The newest spans of which readings were lost, oldest first.
+    pub(super) missing: Vec<MissingSpan>,
 }
 
 /// The books of one buffer.
@@ -103,6 +105,7 @@ impl BooksState {
             refused: 0,
             gaps: Vec::new(),
             express: Express::default(),
+            missing: Vec::new(),
         }
     }
 }
@@ -231,6 +234,25 @@ impl Books {
         let segment = self.segments.remove(place)?;
         self.lose(segment.span(), reason);
         Some(segment)
+    }
+
+    /// Remembers when readings of a segment that are lost had arrived.
+    pub(super) fn note_missing(&mut self, segment: &SegmentInfo, readings: u64, reason: GapReason) {
+        let Some(oldest) = segment.oldest_received_at.filter(|_| readings > 0) else { return };
+        let following = self.segments.iter().find(|other| other.first > segment.last);
+        let to = following.and_then(|other| other.oldest_received_at).unwrap_or_else(TimestampMicros::now);
+        let from = self.confirmed_received_at.map_or(oldest, |confirmed| confirmed.max(oldest)).min(to);
+        let missing = &mut self.state.missing;
+        match missing.last_mut().filter(|last| last.reason == reason && last.to >= from && last.from <= from)
+        {
+            Some(last) => {
+                last.to = last.to.max(to);
+                last.readings += readings;
+            }
+            None => missing.push(MissingSpan { from, to, readings, reason }),
+        }
+        let surplus = missing.len().saturating_sub(MAX_MISSING);
+        missing.drain(..surplus);
     }
 
     /// Declares what is not confirmed of a span as never coming.

@@ -48,7 +48,7 @@ use std::time::Instant;
 use chrono::{DateTime, SecondsFormat};
 use penstock_shared::id::{CommitNumber, Epoch};
 use penstock_shared::reading::TimestampMicros;
-use penstock_shared::report::RecordCounts;
+use penstock_shared::report::{MissingSpan, RecordCounts};
 use tokio::sync::watch;
 
 use crate::delivery::DeadLetter;
@@ -184,6 +184,12 @@ impl Buffer {
     #[must_use]
     pub fn oldest_buffered_at(&self) -> Option<TimestampMicros> {
         self.shared.books().oldest_buffered_at()
+    }
+
+    /// Returns the newest spans of which readings were lost, oldest first.
+    #[must_use]
+    pub fn missing(&self) -> Vec<MissingSpan> {
+        self.shared.books().state.missing.clone()
     }
 
     /// Returns what is wrong at present, a sentence each, with the time since when.

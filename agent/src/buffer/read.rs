@@ -238,6 +238,7 @@ impl Shared {
         self.set_fault(Fault::Quarantine, format!("segment {} is damaged, see quarantine/", info.first));
         let lost = Span { first, readings_before: before, last, readings_through };
         self.books().lose(lost, GapReason::Quarantined);
+        self.books().note_missing(info, readings, GapReason::Quarantined);
         locked(&self.damaged).insert(info.first);
         self.persist_books()
     }

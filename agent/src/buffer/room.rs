@@ -101,10 +101,9 @@ impl Shared {
 
     fn evict(&self, first: CommitNumber) -> Result<(), BufferError> {
         let before = self.books().state.evicted;
-        if self.books().drop_segment(first, GapReason::Evicted).is_none() {
-            return Ok(());
-        }
+        let Some(dropped) = self.books().drop_segment(first, GapReason::Evicted) else { return Ok(()) };
         let readings = self.books().state.evicted - before;
+        self.books().note_missing(&dropped, readings, GapReason::Evicted);
         tracing::error!(segment = first.0, readings, "quota reached, oldest segment dropped");
         // The books first: a segment that is gone without them would look like a loss.
         self.persist_books()?;

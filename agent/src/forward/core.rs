@@ -42,7 +42,7 @@ pub(super) enum Outcome {
     Unauthorized(u16),
     /// The hub asks to come back later.
     Later(Option<Duration>),
-    /// No connection: nothing was sent.
+    /// No answer came: there is no connection, or there is none any more.
     Unreachable(String),
     /// No answer that can be understood: what became of the frame is unknown.
     Failed(String),

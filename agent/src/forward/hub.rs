@@ -77,8 +77,7 @@ impl Hub {
         let request = self.client.post(url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE).body(body);
         match self.authorized(request).send().await {
             Ok(response) => understand(response).await,
-            Err(error) if error.is_connect() => Outcome::Unreachable(chain(&error)).into(),
-            Err(error) => Outcome::Failed(chain(&error)).into(),
+            Err(error) => Outcome::Unreachable(chain(&error)).into(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use penstock_shared::id::AgentId;
 use penstock_shared::reading::TimestampMicros;
-use penstock_shared::report::AgentReport;
+use penstock_shared::report::{AgentReport, MissingSpan};
 use serde::{Deserialize, Serialize};
 
 use super::rates::Rates;
@@ -108,6 +108,17 @@ impl Observer {
         self.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn missing(&self) -> Vec<MissingSpan> {
+        let Seen { buffer, clock, .. } = &self.seen;
+        let mut missing = buffer.missing();
+        let now = TimestampMicros::now();
+        for span in &mut missing {
+            span.from = clock.resolve(span.from).unwrap_or(now);
+            span.to = clock.resolve(span.to).unwrap_or(now);
+        }
+        missing
+    }
+
     fn report(&self) -> AgentReport {
         let Seen { buffer, clock, .. } = &self.seen;
         let counts = buffer.counts();
@@ -129,6 +140,7 @@ impl Observer {
             received_per_second,
             stored_per_second,
             faults: buffer.faults(),
+            missing: self.missing(),
         }
     }
 }

@@ -10,8 +10,9 @@ use axum::Json;
 use axum::extract::State;
 use futures_util::TryStreamExt;
 use mongodb::bson::{self, Document, doc};
+use penstock_shared::batch::GapReason;
 use penstock_shared::id::Epoch;
-use penstock_shared::report::{AgentReport, RecordCounts};
+use penstock_shared::report::{AgentReport, MissingSpan, RecordCounts};
 use serde::Serialize;
 
 use crate::live::rfc3339_millis;
@@ -55,10 +56,27 @@ pub struct AgentView {
     stored_per_second: f64,
     drain_seconds: Option<f64>,
     faults: Vec<String>,
+    missing: Vec<MissingView>,
     #[serde(skip)]
     pub(super) lost: u64,
     #[serde(skip)]
     pub(super) counted_twice: u64,
+}
+
+/// A span of which readings were lost at the gateway.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct MissingView {
+    from: String,
+    to: String,
+    readings: u64,
+    reason: GapReason,
+}
+
+impl From<MissingSpan> for MissingView {
+    fn from(span: MissingSpan) -> Self {
+        let MissingSpan { from, to, readings, reason } = span;
+        Self { from: rfc3339_millis(from.0 / 1000), to: rfc3339_millis(to.0 / 1000), readings, reason }
+    }
 }
 
 /// What an agent is doing.
@@ -210,6 +228,7 @@ fn view(report: AgentReport, hub: HubCounts, seen_at: i64, silent_ms: i64) -> Ag
         stored_per_second: if is_silent { 0.0 } else { report.stored_per_second },
         drain_seconds,
         faults: report.faults,
+        missing: report.missing.into_iter().map(MissingView::from).collect(),
         lost,
         counted_twice,
     }
@@ -256,6 +275,7 @@ mod tests {
             received_per_second: per_second,
             stored_per_second: 3.0 * per_second,
             faults: Vec::new(),
+            missing: Vec::new(),
         }
     }
 

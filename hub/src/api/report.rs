@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use mongodb::bson::{self, doc};
 use penstock_shared::id::Epoch;
-use penstock_shared::report::AgentReport;
+use penstock_shared::report::{AgentReport, MAX_MISSING};
 
 use super::agents::COLLECTION;
 use super::callers::AgentCaller;
@@ -38,10 +38,11 @@ fn validate(report: &AgentReport) -> Result<(), ApiError> {
     let fits = report.version.len() <= MAX_VERSION_BYTES
         && report.epoch.parse::<Epoch>().is_ok_and(|epoch| epoch.to_string() == report.epoch)
         && report.faults.len() <= MAX_FAULTS
+        && report.missing.len() <= MAX_MISSING
         && report.faults.iter().all(|fault| fault.len() <= MAX_FAULT_BYTES);
     if fits {
         Ok(())
     } else {
-        Err(ApiError::BadRequest("version, epoch or faults are not in order".to_owned()))
+        Err(ApiError::BadRequest("version, epoch, faults or missing are not in order".to_owned()))
     }
 }

@@ -2,6 +2,7 @@
 
 use penstock_shared::batch::{Gap, GapReason};
 use penstock_shared::id::CommitNumber;
+use penstock_shared::reading::TimestampMicros;
 use penstock_shared::report::RecordCounts;
 
 use super::world::{World, group, letter, noise, sent};
@@ -89,6 +90,22 @@ fn the_quota_drops_the_oldest_segments_and_declares_them() {
     };
     assert_eq!(run.gaps, [gap]);
     world.assert_balanced();
+}
+
+#[test]
+fn what_is_missing_is_told_by_the_time_of_its_arrival() {
+    let mut world = World::small(FullPolicy::DropOldest);
+    let before = TimestampMicros::now();
+    while world.buffer().counts().evicted < 40 {
+        world.buffer().append(&noise()).unwrap();
+    }
+    let missing = world.buffer().missing();
+    assert_eq!(missing.len(), 1, "one span, however many segments: {missing:?}");
+    let span = missing[0];
+    assert_eq!((span.readings, span.reason), (world.buffer().counts().evicted, GapReason::Evicted));
+    assert!(before <= span.from && span.from < span.to && span.to <= TimestampMicros::now(), "{span:?}");
+    world.reopen();
+    assert_eq!(world.buffer().missing(), missing);
 }
 
 #[test]

@@ -74,6 +74,14 @@ export interface RecordCounts {
   rejected: number;
 }
 
+/** Readings that were lost at a gateway, and when they had arrived there. */
+export interface MissingSpan {
+  from: string;
+  to: string;
+  readings: number;
+  reason: 'evicted' | 'quarantined' | 'trimmed_earlier' | 'refused' | 'other_lane';
+}
+
 export interface Agent {
   agent: string;
   version: string;
@@ -91,6 +99,7 @@ export interface Agent {
   storedPerSecond: number;
   drainSeconds: number | null;
   faults: string[];
+  missing?: MissingSpan[];
 }
 
 export interface Books {

@@ -4,6 +4,7 @@ import { setParameters, useRoute } from '../../shell/route';
 import { useShown } from '../../store/hooks';
 import { FleetRow } from './FleetRow';
 import { FleetSummary } from './FleetSummary';
+import { MissingPanel } from './MissingPanel';
 import { inNeed } from './order';
 import { useRowWindow } from './useRowWindow';
 
@@ -109,6 +110,7 @@ export function Fleet() {
           </table>
         </div>
       </section>
+      <MissingPanel agents={rows} />
     </>
   );
 }

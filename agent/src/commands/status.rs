@@ -1,11 +1,12 @@
 //! `status`: where every reading of this gateway is, and what is wrong.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use penstock_agent::config::Certificates;
-use penstock_agent::control::{self, Answer, Request};
-use penstock_agent::status;
+use penstock_agent::control::{self, Answer, ControlError, Request};
+use penstock_agent::status::{self, Status, StatusError};
 use penstock_shared::reading::TimestampMicros;
 
 use super::output;
@@ -38,14 +39,20 @@ impl Arguments {
     }
 }
 
-/// Asks the agent that runs, or reads what it left.
-fn now(dir: &std::path::Path) -> anyhow::Result<status::Status> {
-    let Some(mut agent) = control::connect(dir)? else {
-        let running = control::is_in_use(dir).unwrap_or(true);
-        return Ok(status::Status { running, ..status::read(dir)? });
-    };
-    match agent.ask(&Request::Status)? {
-        Answer::Status(status) => Ok(*status),
-        other => anyhow::bail!("the agent answers {other:?}"),
+/// Asks the agent that runs, or reads what it left: also where this user may look, and not ask.
+fn now(dir: &Path) -> anyhow::Result<Status> {
+    match control::connect(dir) {
+        Ok(Some(mut agent)) => match agent.ask(&Request::Status)? {
+            Answer::Status(status) => Ok(*status),
+            other => anyhow::bail!("the agent answers {other:?}"),
+        },
+        Ok(None) => Ok(left(dir)?),
+        Err(refusal @ ControlError::NotAllowed { .. }) => left(dir).map_err(|_| refusal.into()),
+        Err(error) => Err(error.into()),
     }
+}
+
+fn left(dir: &Path) -> Result<Status, StatusError> {
+    let running = control::is_in_use(dir).unwrap_or(true);
+    Ok(Status { running, ..status::read(dir)? })
 }

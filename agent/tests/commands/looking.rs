@@ -113,6 +113,11 @@ async fn somebody_else_is_told_whose_the_buffer_is() {
         assert_eq!(code, Some(1), "{words:?}: {told}");
         assert_says(&told, &["is owned by root: run this as that user or as root"]);
     }
+    // Where they may look, they see what the agent writes down every few seconds.
+    std::fs::set_permissions(world.buffer(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    let Some((_, told)) = world.run_as_nobody(&["status"]) else { return };
+    assert_says(&told, &["(running for ", "✓ every record is accounted for"]);
+    std::fs::set_permissions(world.buffer(), std::fs::Permissions::from_mode(0o750)).expect("permissions");
     agent.stop();
     let Some((code, told)) = world.run_as_nobody(&["status"]) else { return };
     assert_eq!(code, Some(1));

@@ -90,12 +90,13 @@ impl Express {
         self.runs.iter().any(|run| run.first == number)
     }
 
-    /// Begins a run before which C is `readings_before`, and ends the one before it; false when there are too many.
+    /// Begins a run before which C is `readings_before`, and ends the one before it; false, and nothing changes, when
+    /// there are too many.
     pub(super) fn open(&mut self, first: CommitNumber, readings_before: u64) -> bool {
-        self.close();
-        if self.runs.len() >= MAX_RUNS {
+        if self.runs.iter().filter(|run| run.first <= run.through).count() >= MAX_RUNS {
             return false;
         }
+        self.close();
         let through = first.previous();
         let readings_through = readings_before;
         self.runs.push(ExpressRun { first, readings_before, through, readings_through, open: true });
@@ -225,6 +226,20 @@ mod tests {
         let mut express = Express::default();
         assert!(express.open(number(5), 40));
         assert_eq!(express.unconfirmed(span(1, 9)), [span(1, 4), span(5, 9)]);
+    }
+
+    #[test]
+    fn too_many_runs_leave_things_as_they_are() {
+        let mut express = Express::default();
+        for run in 0..MAX_RUNS as u64 {
+            assert!(express.open(number(10 * run + 5), 0));
+            express.confirm(number(10 * run + 7), 0);
+        }
+        let before = express.clone();
+        assert!(!express.open(number(100_000), 0));
+        assert_eq!(express, before);
+        express.forget_before(number(9));
+        assert!(express.open(number(100_000), 0));
     }
 
     #[test]

@@ -90,10 +90,12 @@ impl Buffer {
             return Ok(false);
         }
         let (first, readings_before) = shared.newest_after(sent.main.max(sent.express))?;
-        let opened = shared.books().state.express.open(first, readings_before);
-        tracing::info!(opened, first = first.0, "newest readings overtake the backlog");
+        if !shared.books().state.express.open(first, readings_before) {
+            return Ok(false);
+        }
+        tracing::info!(first = first.0, "newest readings overtake the backlog");
         shared.persist_books()?;
-        Ok(opened)
+        Ok(true)
     }
 
     /// Lets new commits go by the main lane again. Durable when it returns; false while a backlog waits there, or

@@ -1,8 +1,8 @@
 //! Opens sled databases that a crash left behind, and keeps sled's faults from becoming ours.
 //!
-//! Snapshots are a shortcut, and sled does not prove them against its log: one that was torn, or that knows of more than
-//! the log has after a power cut or a failed fsync, makes it see damage, or miss what is there. So they are removed before
-//! a database is opened; a segment's log is small, and sled reads it whole instead.
+//! `Corruption` at opening is often only a torn snapshot: sled reads the newest `snap.*`, also one it was still
+//! writing. Snapshots are a shortcut; without them sled reads its log. They are removed only where they stand
+//! in the way: when they always were, a soak of kills and power cuts lost 78 acknowledged commits of one segment.
 
 use std::fs::{File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,10 +15,21 @@ use super::segment::SegmentError;
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_POLL: Duration = Duration::from_millis(2);
 
-/// Opens a database by its log alone.
+/// Opens a database, removing snapshots that stand in the way.
 pub(super) fn open_healing(dir: &Path, config: &sled::Config) -> Result<sled::Db, SegmentError> {
+    remove_snapshots(dir, |name| name.ends_with(".generating"))?;
+    match open(dir, config) {
+        Err(SegmentError::Damaged { detail, .. }) => {
+            tracing::warn!(segment = %dir.display(), detail, "segment does not open, trying without its snapshots");
+            remove_snapshots(dir, |_| true)?;
+            open(dir, config)
+        }
+        outcome => outcome,
+    }
+}
+
+fn open(dir: &Path, config: &sled::Config) -> Result<sled::Db, SegmentError> {
     wait_until_unlocked(&dir.join("db"))?;
-    remove_snapshots(dir)?;
     guarded(dir, || config.open())
 }
 
@@ -34,11 +45,13 @@ fn wait_until_unlocked(data: &Path) -> Result<(), SegmentError> {
     }
 }
 
-fn remove_snapshots(dir: &Path) -> Result<(), SegmentError> {
+fn remove_snapshots(dir: &Path, unwanted: impl Fn(&str) -> bool) -> Result<(), SegmentError> {
     let entries = std::fs::read_dir(dir).map_err(SegmentError::disk(dir))?;
     for entry in entries.flatten() {
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with("snap.") {
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && unwanted(&name) {
+            tracing::warn!(snapshot = %entry.path().display(), "snapshot removed");
             std::fs::remove_file(entry.path()).map_err(SegmentError::disk(dir))?;
         }
     }

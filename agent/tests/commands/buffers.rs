@@ -202,14 +202,29 @@ async fn somebody_else_may_not_look_into_the_buffer_and_root_leaves_no_file_of_i
     give_to_nobody(&world.buffer());
     let (code, told) = world.run(&["buffer", "verify"]);
     assert_eq!(code, Some(0), "{told}");
-    let own = std::fs::read_dir(world.buffer()).expect("a directory").flatten();
-    let own: Vec<_> = own.filter(|entry| entry.metadata().is_ok_and(|data| data.uid() == 0)).collect();
+    let file = world.dir.path().join("one.ndjson");
+    std::fs::write(&file, "{\"series\":{\"type\":\"t\",\"source\":\"s\"},\"time\":1,\"value\":1}\n")
+        .expect("a file");
+    let (code, told) = world.run(&["buffer", "replay", path_of(&file)]);
+    assert_eq!(code, Some(0), "{told}");
+    let own: Vec<_> = below(&world.buffer())
+        .into_iter()
+        .filter(|path| path.symlink_metadata().is_ok_and(|data| data.uid() == 0))
+        .collect();
     assert!(own.is_empty(), "{own:?}");
 }
 
-fn give_to_nobody(path: &Path) {
-    std::os::unix::fs::chown(path, Some(65534), Some(65534)).expect("given");
+fn below(path: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![path.to_owned()];
     if path.is_dir() {
-        std::fs::read_dir(path).expect("entries").flatten().for_each(|entry| give_to_nobody(&entry.path()));
+        let entries = std::fs::read_dir(path).expect("entries").flatten();
+        entries.for_each(|entry| paths.extend(below(&entry.path())));
+    }
+    paths
+}
+
+fn give_to_nobody(path: &Path) {
+    for path in below(path) {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).expect("given");
     }
 }

@@ -1,12 +1,12 @@
 //! Gathers what sources deliver into commits: one flush and fsync for all that came while the last one ran. What the
 //! operator does not want kept is screened out on the way ([`Edge`]).
 //!
-//! Nothing here waits for a timer: publishers have small in-flight windows, and a linger before the
-//! acknowledgement would cap them. This module must not know of MQTT or HTTP.
+//! Nothing here waits for a timer unless the operator wants it, to spare flash: publishers have small in-flight windows,
+//! and a linger before the acknowledgement caps them. This module must not know of MQTT or HTTP.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use penstock_shared::reading::{TimestampMicros, Value};
 use tokio::sync::mpsc;
@@ -21,6 +21,8 @@ use crate::tap::Tap;
 
 /// What a reading takes in a commit, roughly, beside its text.
 const READING_BYTES: usize = 16;
+/// How often a lingering committer looks whether its queue is full.
+const LINGER_STEP: Duration = Duration::from_millis(5);
 
 /// The bounds of the committer's queue and of one group.
 #[derive(Debug, Clone)]
@@ -31,11 +33,13 @@ pub struct CommitLimits {
     pub group_readings: usize,
     /// The most bytes, roughly, that one flush makes durable.
     pub group_bytes: usize,
+    /// How long a group waits for more before it is flushed, unless the queue fills up; acknowledgements wait with it.
+    pub linger: Duration,
 }
 
 impl Default for CommitLimits {
     fn default() -> Self {
-        Self { queue_deliveries: 1024, group_readings: 8192, group_bytes: 1 << 20 }
+        Self { queue_deliveries: 1024, group_readings: 8192, group_bytes: 1 << 20, linger: Duration::ZERO }
     }
 }
 
@@ -166,6 +170,7 @@ impl Committer {
     fn run(mut self) {
         let mut waiting = Vec::new();
         while self.deliveries.blocking_recv_many(&mut waiting, self.limits.group_readings) > 0 {
+            self.linger(&mut waiting);
             waiting.iter().for_each(|delivery: &Delivery| self.tap.show(&delivery.readings));
             let mut rest = waiting.drain(..).peekable();
             while rest.peek().is_some() {
@@ -182,6 +187,23 @@ impl Committer {
         let new = self.rules.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((rules, limits)) = new {
             self.edge.change_rules(&rules, limits);
+        }
+    }
+
+    /// Waits for more, up to the linger, a full queue or the end.
+    fn linger(&mut self, waiting: &mut Vec<Delivery>) {
+        if self.limits.linger.is_zero() {
+            return;
+        }
+        let end = Instant::now() + self.limits.linger;
+        let is_full = |queued: usize| queued >= self.limits.queue_deliveries;
+        while Instant::now() < end && !is_full(self.deliveries.len()) && !self.deliveries.is_closed() {
+            std::thread::sleep(LINGER_STEP.min(end.saturating_duration_since(Instant::now())));
+        }
+        while waiting.len() < self.limits.group_readings
+            && let Ok(delivery) = self.deliveries.try_recv()
+        {
+            waiting.push(delivery);
         }
     }
 

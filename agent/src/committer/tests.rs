@@ -106,7 +106,8 @@ fn a_full_queue_hands_the_delivery_back() {
 
 #[test]
 fn a_group_is_bounded_in_readings_and_bytes() {
-    let limits = CommitLimits { queue_deliveries: 10, group_readings: 4, group_bytes: 1000 };
+    let limits =
+        CommitLimits { queue_deliveries: 10, group_readings: 4, group_bytes: 1000, linger: Duration::ZERO };
     let (deliveries, _outcomes) = deliveries(6);
     let mut deliveries = deliveries.into_iter();
     assert_eq!(
@@ -182,4 +183,21 @@ fn a_reading_that_the_disk_refused_is_no_report_that_the_next_could_repeat() {
     }
     assert_eq!(buffer.counts().received, 0);
     assert_eq!(committer.edge.counts().now(), Withheld::default());
+}
+
+#[test]
+fn a_linger_gathers_what_comes_one_by_one_into_one_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let buffer = buffer(&dir, 0);
+    // The end comes before the linger's, and it waits for nothing.
+    let limits = CommitLimits { linger: Duration::from_secs(3600), ..CommitLimits::default() };
+    let (handle, thread) = spawn(buffer.clone(), limits, keep_all(), clock(&dir)).unwrap();
+    let (deliveries, outcomes) = deliveries(50);
+    for delivery in deliveries {
+        handle.try_submit(delivery).unwrap();
+    }
+    drop(handle);
+    thread.join().unwrap();
+    assert_eq!(outcomes.iter().filter(Result::is_ok).count(), 50);
+    assert_eq!(buffer.newest().0.0, 1);
 }

@@ -35,6 +35,9 @@ pub struct BufferSettings {
     pub dead_letter_bytes: u64,
     /// How many messages may wait for a commit; more are withheld at their source. Default: 1,024.
     pub queue_messages: usize,
+    /// How long a commit waits for more readings, and their acknowledgements with it: fewer writes to a flash disk.
+    /// Default: 0.
+    pub commit_linger: Duration,
     /// A flush without an answer for this long ends the process, for its supervisor to start anew. Default: 30 s.
     pub flush_timeout: Duration,
 }
@@ -49,6 +52,7 @@ impl Default for BufferSettings {
             min_free_bytes: 64 * MIB,
             dead_letter_bytes: 16 * MIB,
             queue_messages: 1024,
+            commit_linger: Duration::ZERO,
             flush_timeout: Duration::from_secs(30),
         }
     }
@@ -76,6 +80,7 @@ pub(super) fn read(section: &mut Section<'_>) -> BufferSettings {
             default.queue_messages as u64,
             1..=100_000,
         )),
+        commit_linger: Duration::from_millis(section.number("commit_linger_ms", 0, 0..=10_000)),
         flush_timeout: Duration::from_secs(section.number(
             "flush_timeout_seconds",
             default.flush_timeout.as_secs(),

@@ -30,7 +30,11 @@ pub fn buffer_settings(settings: &Settings) -> BufferSettings {
 }
 
 pub(super) fn commit_limits(settings: &Settings) -> CommitLimits {
-    CommitLimits { queue_deliveries: settings.buffer.queue_messages, ..CommitLimits::default() }
+    CommitLimits {
+        queue_deliveries: settings.buffer.queue_messages,
+        linger: settings.buffer.commit_linger,
+        ..CommitLimits::default()
+    }
 }
 
 pub(super) fn forward_settings(settings: &Settings) -> ForwardSettings {

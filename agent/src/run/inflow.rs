@@ -28,7 +28,7 @@ pub(super) enum NextListener {
     /// The one that runs does what it says.
     Same,
     /// Another serves already, beside it; or there is none any more.
-    Other(Option<StartedListener>),
+    Other(Option<Box<StartedListener>>),
 }
 
 /// What a change came to.
@@ -66,7 +66,7 @@ impl Inflow {
         if listener::plan(settings).as_ref() == before.map(|started| &started.plan) {
             return Ok(NextListener::Same);
         }
-        Ok(NextListener::Other(listener::start(settings, &self.commits, before).await?))
+        Ok(NextListener::Other(listener::start(settings, &self.commits, before).await?.map(Box::new)))
     }
 
     /// Stops what is not wanted any more, and starts what is new; the rest goes on.
@@ -81,7 +81,7 @@ impl Inflow {
         self.sources.extend(wanted.into_iter().map(|plan| sources::start(plan, settings, &self.commits)));
         if let NextListener::Other(next) = next {
             changed.started += usize::from(next.is_some());
-            if let Some(before) = std::mem::replace(&mut self.listener, next) {
+            if let Some(before) = std::mem::replace(&mut self.listener, next.map(|next| *next)) {
                 before.listener.stop().await;
                 changed.stopped += 1;
             }

@@ -1,8 +1,6 @@
 //! A disk that is full, fails or is read-only under a running agent: it acknowledges nothing that the disk has not, says
 //! what is wrong and since when, and goes on by itself when it is over.
 
-#![expect(clippy::unwrap_used, reason = "what a test's helpers cannot do, the test cannot either")]
-
 use std::time::{Duration, Instant};
 
 use penstock_tests::device::Sensors;

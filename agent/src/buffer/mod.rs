@@ -14,6 +14,7 @@
 mod active;
 mod books;
 mod dead_letters;
+mod declare;
 mod disk;
 mod entry;
 mod error;

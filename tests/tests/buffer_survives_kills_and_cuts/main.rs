@@ -23,8 +23,15 @@ use appender::Task;
 use life::Life;
 use witness::Witness;
 
-const FAULTS: [DiskFault; 4] =
-    [DiskFault::SyncFails, DiskFault::WriteFails, DiskFault::Full, DiskFault::ReadOnly];
+/// Failed syncs most often: they are what a program gets wrong.
+const FAULTS: [DiskFault; 6] = [
+    DiskFault::SyncFails,
+    DiskFault::WriteFails,
+    DiskFault::SyncFails,
+    DiskFault::Full,
+    DiskFault::SyncFails,
+    DiskFault::ReadOnly,
+];
 
 /// Kills and cuts: as many as the promise names when soaking.
 fn rounds() -> (usize, usize) {
@@ -73,7 +80,7 @@ fn a_disk_that_fails_has_what_was_acknowledged() {
     let mut witness = Witness::default();
     let mut recoveries = Vec::new();
     let mut starts = Vec::new();
-    for round in 0..if soaking() { 200 } else { 12 } {
+    for round in 0..if soaking() { 200 } else { 24 } {
         let task =
             Task { first: witness.fresh_numbers(), drains: chance.number(0..2) == 0, until_bytes: None };
         let mut life = Life::start(&disk.path().join("buffer"), &task);

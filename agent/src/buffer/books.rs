@@ -162,7 +162,8 @@ impl Books {
         sent: &[SentCommit],
     ) {
         let (confirmed, confirmed_readings) = self.confirmed(lane);
-        if through <= confirmed {
+        let is_over = lane == Lane::Express && self.state.express.open_run().is_none();
+        if through <= confirmed || is_over {
             return;
         }
         for commit in sent.iter().filter(|commit| commit.number <= through) {
@@ -333,14 +334,15 @@ impl Books {
 
     /// Returns the segments that the hub has whole; the active one stays.
     pub(super) fn take_confirmed(&mut self) -> Vec<SegmentInfo> {
+        // By what was on the disk before: what is taken now is there until the books without it are written.
+        if let Some(oldest) = self.segments.front() {
+            self.state.express.forget_before(oldest.first, self.state.confirmed);
+        }
         let Some(active) = self.segments.pop_back() else { return Vec::new() };
         let (confirmed, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.segments).into_iter().partition(|segment| self.is_whole(segment));
         self.segments = kept.into();
         self.segments.push_back(active);
-        if let Some(oldest) = self.segments.front() {
-            self.state.express.forget_before(oldest.first);
-        }
         confirmed
     }
 

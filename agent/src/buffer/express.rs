@@ -91,9 +91,11 @@ impl Express {
     }
 
     /// Begins a run before which C is `readings_before`, and ends the one before it; false, and nothing changes, when
-    /// there are too many.
+    /// there are too many, or nothing of the one before is confirmed: what is new would move on before it, again and
+    /// again.
     pub(super) fn open(&mut self, first: CommitNumber, readings_before: u64) -> bool {
-        if self.runs.iter().filter(|run| run.first <= run.through).count() >= MAX_RUNS {
+        let is_fresh = self.open_run().is_some_and(|run| run.through < run.first);
+        if is_fresh || self.runs.len() >= MAX_RUNS {
             return false;
         }
         self.close();
@@ -119,9 +121,16 @@ impl Express {
         }
     }
 
-    /// Forgets runs of which nothing is on the disk: only there could a commit be sent under the wrong lane.
-    pub(super) fn forget_before(&mut self, oldest_on_disk: CommitNumber) {
-        self.runs.retain(|run| run.open || run.through >= oldest_on_disk);
+    /// Forgets runs that the main lane has passed and of which nothing is on the disk: only there could a commit be
+    /// sent by the wrong lane.
+    pub(super) fn forget_before(&mut self, oldest_on_disk: CommitNumber, confirmed: CommitNumber) {
+        self.runs.retain(|run| run.open || run.through >= oldest_on_disk || run.through > confirmed);
+    }
+
+    /// Returns the last confirmed commit of the express lane, as far as it is remembered.
+    pub(super) fn confirmed(&self) -> CommitNumber {
+        let confirmed = self.runs.iter().rev().find(|run| run.first <= run.through);
+        confirmed.map_or(CommitNumber::NONE, |run| run.through)
     }
 
     /// Tells whether all of these commits were confirmed in one run.
@@ -238,8 +247,11 @@ mod tests {
         let before = express.clone();
         assert!(!express.open(number(100_000), 0));
         assert_eq!(express, before);
-        express.forget_before(number(9));
+        express.forget_before(number(9), number(6));
+        assert!(!express.open(number(100_000), 0), "the main lane has not passed the oldest run");
+        express.forget_before(number(9), number(9));
         assert!(express.open(number(100_000), 0));
+        assert!(!express.open(number(100_001), 0), "nothing of the open run is confirmed");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! lanes apart, and would take the commit twice. So a run begins behind everything that may have been sent, ends with
 //! what is confirmed when nothing else may have been sent of it, and is on the disk before anything is sent by it.
 
+use std::sync::atomic::Ordering;
+
 use penstock_shared::id::CommitNumber;
 
 use super::error::BufferError;
@@ -46,11 +48,24 @@ impl SentThrough {
 }
 
 impl Buffer {
-    /// Notes that commits of a lane through `last` are about to be sent. Call it before every sending.
-    pub fn sending(&self, lane: Lane, last: CommitNumber) {
+    /// Notes that commits of a lane are about to be sent. Call it before every sending. False when they must not be:
+    /// they go by the other lane meanwhile, or a change of lanes is not on the disk yet.
+    #[must_use]
+    pub fn sending(&self, lane: Lane, first: CommitNumber, last: CommitNumber) -> bool {
         let mut sent = locked(&self.shared.sent);
+        let (of, end) = self.shared.books().state.express.lane_of(first);
+        if of != lane || end < last || self.lanes_are_unsaved() {
+            return false;
+        }
         let through = sent.of(lane);
         *through = last.max(*through);
+        true
+    }
+
+    /// Tells whether a change of lanes is not on the disk yet.
+    #[must_use]
+    pub fn lanes_are_unsaved(&self) -> bool {
+        self.shared.lanes_unsaved.load(Ordering::SeqCst)
     }
 
     /// Returns where a lane goes on.
@@ -58,10 +73,8 @@ impl Buffer {
     pub fn lane_start(&self, lane: Lane) -> LaneStart {
         let books = self.shared.books();
         let (confirmed, readings_before) = books.confirmed(lane);
-        let run = books.state.express.open_run().filter(|_| lane == Lane::Express);
-        // Before anything of a run is confirmed, all that comes before it is to be declared.
-        let confirmed =
-            if run.is_some_and(|run| confirmed < run.first) { CommitNumber::NONE } else { confirmed };
+        // What lies between two runs is to be declared with the beginning of the second.
+        let confirmed = if lane == Lane::Express { books.state.express.confirmed() } else { confirmed };
         LaneStart { next: confirmed.next(), readings_before }
     }
 
@@ -81,7 +94,7 @@ impl Buffer {
     /// cannot be at present, as something that was sent by that lane is not confirmed. Blocks on the disk.
     ///
     /// # Errors
-    /// When the disk refuses. Then nothing may be sent until [`Buffer::checkpoint`] succeeds.
+    /// When the disk refuses. Then nothing can be sent until [`Buffer::checkpoint`] succeeds.
     pub fn open_express(&self) -> Result<bool, BufferError> {
         let shared = &*self.shared;
         // Nothing is sent, and no other thread moves the lanes, while this lock is held.
@@ -94,6 +107,7 @@ impl Buffer {
             return Ok(false);
         }
         tracing::info!(first = first.0, "newest readings overtake the backlog");
+        shared.lanes_unsaved.store(true, Ordering::SeqCst);
         shared.persist_books()?;
         Ok(true)
     }
@@ -102,7 +116,7 @@ impl Buffer {
     /// something that was sent by the express lane is not confirmed. Blocks on the disk.
     ///
     /// # Errors
-    /// When the disk refuses. Then nothing may be sent until [`Buffer::checkpoint`] succeeds.
+    /// When the disk refuses. Then nothing can be sent until [`Buffer::checkpoint`] succeeds.
     pub fn close_express(&self) -> Result<bool, BufferError> {
         let shared = &*self.shared;
         let sent = locked(&shared.sent);
@@ -110,6 +124,7 @@ impl Buffer {
             return Ok(false);
         }
         shared.books().state.express.close();
+        shared.lanes_unsaved.store(true, Ordering::SeqCst);
         tracing::info!("the backlog is drained");
         shared.persist_books()?;
         Ok(true)

@@ -43,6 +43,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -105,6 +106,8 @@ struct Shared {
     watchdog: Watchdog,
     newest: watch::Sender<CommitNumber>,
     sent: Mutex<SentThrough>,
+    /// Set with a change of the lanes, cleared when the books with it are on the disk.
+    lanes_unsaved: AtomicBool,
     /// Each with the time of its beginning.
     faults: Mutex<BTreeMap<Fault, (TimestampMicros, String)>>,
     /// Held for its lock until the last clone of the buffer is gone.
@@ -283,11 +286,15 @@ impl Shared {
 
     fn persist_books(&self) -> Result<(), BufferError> {
         let mut clock = locked(&self.state_file);
+        let with_lanes = self.lanes_unsaved.load(Ordering::SeqCst);
         let state = self.books().state.clone();
         let outcome = clock.file.write(&state).map_err(BufferError::disk(&self.settings.dir));
         match &outcome {
             Ok(()) => {
                 clock.written_at = Instant::now();
+                if with_lanes {
+                    self.lanes_unsaved.store(false, Ordering::SeqCst);
+                }
                 self.clear_fault(Fault::State);
             }
             Err(error) => self.set_fault(Fault::State, format!("state cannot be written: {error}")),

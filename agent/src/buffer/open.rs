@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -74,6 +75,7 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
         watchdog,
         newest: watch::Sender::new(CommitNumber::NONE),
         sent: Mutex::default(),
+        lanes_unsaved: AtomicBool::new(false),
         faults: Mutex::new(BTreeMap::new()),
         _lock: lock,
         settings,

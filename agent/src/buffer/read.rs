@@ -237,8 +237,13 @@ impl Shared {
         );
         self.set_fault(Fault::Quarantine, format!("segment {} is damaged, see quarantine/", info.first));
         let lost = Span { first, readings_before: before, last, readings_through };
-        self.books().lose(lost, GapReason::Quarantined);
-        self.books().note_missing(info, readings, GapReason::Quarantined);
+        {
+            let mut books = self.books();
+            let evicted = books.state.evicted;
+            books.lose(lost, GapReason::Quarantined);
+            let readings = books.state.evicted - evicted;
+            books.note_missing(info, readings, GapReason::Quarantined);
+        }
         locked(&self.damaged).insert(info.first);
         self.persist_books()
     }

@@ -47,6 +47,9 @@ const CLOCK_PAUSE: Duration = Duration::from_secs(1);
 /// How long a request in flight may take when it is time to stop.
 const ANSWER_GRACE: Duration = Duration::from_secs(2);
 
+/// How soon a lane is served again in which there was nothing to send, while there are two.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// New readings overtake only a backlog that is older than this.
 const OVERTAKEN_AGE_MICROS: i64 = 5_000_000;
 
@@ -128,13 +131,24 @@ impl Forwarder {
                     }
                 }
                 Packed::Nothing => {
-                    if !self.until_changed(None, &mut shutdown).await {
+                    let deadline = self.look_again(lane);
+                    if !self.until_changed(deadline, &mut shutdown).await {
                         return;
                     }
                 }
+                Packed::Unreadable => tokio::time::sleep(DISK_PAUSE).await,
             }
             self.fall_back_into_line().await;
         }
+    }
+
+    /// Says when to look again after there was nothing to send in a lane: the other one waits for its turn.
+    fn look_again(&mut self, lane: Lane) -> Option<Instant> {
+        if lane == Lane::Main && self.buffer.has_backlog() {
+            // The books know of commits that this way has passed.
+            self.main = Way::new(Lane::Main, &self.buffer, &self.settings);
+        }
+        self.express.is_some().then(|| Instant::now() + LOOK_AGAIN)
     }
 
     /// The way of what arrives now.
@@ -154,6 +168,9 @@ impl Forwarder {
         loop {
             if *shutdown.borrow() {
                 return None;
+            }
+            if self.express.is_some() != self.buffer.express_is_open() {
+                self.take_lanes();
             }
             self.newest.mark_unchanged();
             let (newest, readings) = self.buffer.newest();
@@ -207,13 +224,11 @@ impl Forwarder {
             Ok(Ok(packed)) => packed,
             Ok(Err(error)) => {
                 tracing::error!(%error, "buffer cannot be read");
-                tokio::time::sleep(DISK_PAUSE).await;
-                Packed::Nothing
+                Packed::Unreadable
             }
             Err(error) => {
                 tracing::error!(%error, "packing ended early");
-                tokio::time::sleep(DISK_PAUSE).await;
-                Packed::Nothing
+                Packed::Unreadable
             }
         }
     }
@@ -223,10 +238,11 @@ impl Forwarder {
     /// The frame stays in memory meanwhile: should the quota evict its commits, the answer still tells whether the
     /// hub has them.
     async fn deliver(&mut self, lane: Lane, sealed: Sealed, shutdown: &mut watch::Receiver<bool>) -> bool {
-        self.pack_ahead(lane, &sealed.commits);
-        if let Some(last) = sealed.commits.last() {
-            self.buffer.sending(lane, last.commit.number);
+        let (Some(first), Some(last)) = (sealed.commits.first(), sealed.commits.last()) else { return true };
+        if !self.buffer.sending(lane, first.commit.number, last.commit.number) {
+            return self.until_lanes_are_saved(shutdown).await;
         }
+        self.pack_ahead(lane, &sealed.commits);
         let is_backlog = lane == Lane::Main && self.express.is_some();
         loop {
             // What was sent and has no answer is sent again after the next start: the hub knows what it has. Both
@@ -234,6 +250,13 @@ impl Forwarder {
             let Reply { outcome, grant } = tokio::select! {
                 reply = self.hub.send(&sealed.frame, is_backlog) => reply,
                 () = given_up(shutdown) => return false,
+            };
+            let outcome = match outcome {
+                // It may only not know what it reads, and knows when it is upgraded.
+                Outcome::Refused(reason) if grant.is_none() && self.express.is_some() => {
+                    Outcome::Failed(format!("hub without backlogs refuses what overtakes one: {reason}"))
+                }
+                outcome => outcome,
             };
             let is_taken = matches!(outcome, Outcome::Have(_));
             match self.way(lane).core.react(outcome, sealed.commits.len(), rand::random()) {
@@ -299,17 +322,26 @@ impl Forwarder {
         match tokio::task::spawn_blocking(move || change(&buffer)).await {
             Ok(Ok(false)) => return,
             Ok(Ok(true)) => {}
-            outcome => {
-                tracing::error!(?outcome, "lanes are changed as soon as the disk takes it");
-                let buffer = self.buffer.clone();
-                while !off_thread({
-                    let buffer = buffer.clone();
-                    move || buffer.checkpoint()
-                })
-                .await
-                {}
-            }
+            outcome => tracing::error!(?outcome, "lanes are changed as soon as the disk takes it"),
         }
+        self.take_lanes();
+    }
+
+    /// Waits until a change of lanes is on the disk; false when it is time to stop.
+    async fn until_lanes_are_saved(&mut self, shutdown: &watch::Receiver<bool>) -> bool {
+        while self.buffer.lanes_are_unsaved() {
+            if *shutdown.borrow() {
+                return false;
+            }
+            let buffer = self.buffer.clone();
+            off_thread(move || buffer.checkpoint()).await;
+        }
+        self.take_lanes();
+        true
+    }
+
+    /// Goes on in the lanes that the buffer has.
+    fn take_lanes(&mut self) {
         // What is packed ahead may hold commits that now go by the other lane.
         self.main.forget_packed();
         self.express =

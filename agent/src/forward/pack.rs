@@ -25,6 +25,8 @@ pub(super) enum Packed {
     TooLarge(Vec<StoredCommit>),
     /// There is nothing to send.
     Nothing,
+    /// The disk could not be read.
+    Unreadable,
     /// What comes next arrived before this machine's clock was set, which it still is not.
     Held,
 }

@@ -95,7 +95,7 @@ impl Pair {
         let limits = ReadLimits { commits, ..super::world::EVERYTHING };
         let run = buffer.read(lane, *next, &limits).unwrap();
         let Some(last) = run.commits.last() else { return false };
-        buffer.sending(lane, last.commit.number);
+        assert!(buffer.sending(lane, run.commits[0].commit.number, last.commit.number));
         let have = self.hub.take(lane, &run);
         if !answer_is_lost {
             buffer.confirm(lane, have, &sent(&run)).unwrap();
@@ -198,6 +198,51 @@ fn the_newest_readings_overtake_a_backlog_and_every_one_arrives_once() {
     pair.drain();
     assert_eq!(pair.hub.readings(), 20_007);
     pair.world.assert_balanced();
+}
+
+#[test]
+fn a_second_outage_is_overtaken_too_though_the_first_run_is_still_on_the_disk() {
+    let mut pair = Pair::new();
+    for _ in 0..2 {
+        for _ in 0..100 {
+            pair.world.append(200);
+        }
+        assert!(pair.send(Lane::Main, 1, false));
+        assert!(pair.world.buffer().open_express().unwrap());
+        pair.start_over();
+        assert!(!pair.world.buffer().open_express().unwrap(), "nothing of the run is confirmed yet");
+        assert!(pair.send(Lane::Express, 50, false));
+        let newest = pair.world.buffer().newest().0;
+        assert!(pair.hub.taken.contains_key(&newest), "the newest readings go first, once more");
+    }
+    pair.drain();
+    assert_eq!(pair.hub.readings(), 40_000);
+}
+
+#[test]
+fn a_run_that_the_main_lane_has_not_passed_is_not_booked_again() {
+    let mut pair = Pair::new();
+    pair.world.append(10_000);
+    pair.send(Lane::Main, 1, false);
+    assert!(pair.world.buffer().open_express().unwrap());
+    pair.start_over();
+    // The express lane takes whole segments, then the quota drops the backlog and what lay beside it.
+    while pair.world.buffer().counts().evicted == 0 {
+        pair.world.fill_segments(3);
+        while pair.send(Lane::Express, 20, false) {}
+        if pair.world.buffer().open_express().unwrap() {
+            pair.start_over();
+        }
+        for _ in 0..60 {
+            pair.world.buffer().append(&noise()).unwrap();
+        }
+    }
+    pair.apply(&Act::Kill);
+    pair.drain();
+    let (_, received) = pair.world.buffer().newest();
+    let counts = pair.world.buffer().counts();
+    assert_eq!(counts.stored, pair.hub.readings(), "{counts:?}");
+    assert_eq!(counts.stored + counts.evicted, received, "{counts:?}");
 }
 
 #[test]

@@ -34,6 +34,13 @@ struct Door {
     socket: TcpListener,
 }
 
+impl Door {
+    /// Tells whether this is what the configuration means, also where it now says which port 0 came to be.
+    fn is_at(&self, wanted: SocketAddr) -> bool {
+        self.wanted == wanted || self.socket.local_addr().is_ok_and(|bound| bound == wanted)
+    }
+}
+
 /// Returns the plan of the server that the settings want.
 pub(crate) fn plan(settings: &Settings) -> Option<ListenerPlan> {
     settings.mqtt_listener.enabled.then(|| ListenerPlan {
@@ -102,7 +109,7 @@ impl Opening<'_> {
     ) -> Result<(TcpListener, SocketAddr), RunError> {
         let bind_error = |source| RunError::Bind { key, address: wanted, source };
         let open_already = self.before.iter().flat_map(|before| &before.doors);
-        let open_already = open_already.into_iter().find(|door| door.wanted == wanted);
+        let open_already = open_already.into_iter().find(|door| door.is_at(wanted));
         let socket = match open_already {
             Some(door) => door.socket.try_clone(),
             None => TcpListener::bind(wanted),

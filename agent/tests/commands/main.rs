@@ -3,6 +3,7 @@
 
 mod buffers;
 mod letters;
+mod lifecycle;
 mod looking;
 mod watching;
 mod world;

@@ -115,11 +115,15 @@ impl Agent {
         self.process.wait().expect("an end");
     }
 
-    pub(crate) fn stop(mut self) {
+    /// Ends it as its supervisor does, and returns its exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
         let deadline = Instant::now() + SOON;
-        while self.process.try_wait().expect("a state").is_none() {
+        loop {
+            if let Some(status) = self.process.try_wait().expect("a state") {
+                return status.code();
+            }
             assert!(Instant::now() < deadline, "the agent does not end");
             std::thread::sleep(Duration::from_millis(20));
         }

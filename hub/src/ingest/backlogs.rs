@@ -10,6 +10,8 @@ use penstock_shared::id::AgentId;
 
 /// An agent that sent nothing of a backlog for so long has none.
 const DRAINING: Duration = Duration::from_secs(10);
+/// How often those that have none are forgotten.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Agents remembered at once; beyond, the share is as small as for so many.
 const MAX_REMEMBERED: usize = 50_000;
 /// The least that is granted: a backlog never stands still.
@@ -23,7 +25,24 @@ const HARD_PART: f64 = 0.05;
 #[derive(Debug)]
 pub(super) struct Backlogs {
     readings_per_second: u32,
-    draining: Mutex<HashMap<AgentId, Instant>>,
+    draining: Mutex<Draining>,
+}
+
+/// The agents and when each was seen last. Every answer asks how many there are, so they are looked through only now
+/// and then.
+#[derive(Debug, Default)]
+struct Draining {
+    seen: HashMap<AgentId, Instant>,
+    looked_at: Option<Instant>,
+}
+
+impl Draining {
+    fn forget_silent(&mut self, now: Instant) {
+        if self.looked_at.is_none_or(|at| now.duration_since(at) >= LOOK_EVERY) {
+            self.seen.retain(|_, seen| now.duration_since(*seen) < DRAINING);
+            self.looked_at = Some(now);
+        }
+    }
 }
 
 impl Backlogs {
@@ -34,11 +53,11 @@ impl Backlogs {
     /// Takes note that an agent sends of a backlog.
     pub(super) fn note(&self, agent: &AgentId, now: Instant) {
         let mut draining = self.draining.lock().unwrap_or_else(PoisonError::into_inner);
-        if draining.len() >= MAX_REMEMBERED {
-            draining.retain(|_, seen| now.duration_since(*seen) < DRAINING);
-        }
-        if draining.len() < MAX_REMEMBERED {
-            draining.insert(agent.clone(), now);
+        draining.forget_silent(now);
+        if let Some(seen) = draining.seen.get_mut(agent) {
+            *seen = now;
+        } else if draining.seen.len() < MAX_REMEMBERED {
+            draining.seen.insert(agent.clone(), now);
         }
     }
 
@@ -46,8 +65,8 @@ impl Backlogs {
     pub(super) fn grant(&self, lag: Duration, now: Instant) -> BacklogGrant {
         let agents = {
             let mut draining = self.draining.lock().unwrap_or_else(PoisonError::into_inner);
-            draining.retain(|_, seen| now.duration_since(*seen) < DRAINING);
-            draining.len().max(1)
+            draining.forget_silent(now);
+            draining.seen.len().max(1)
         };
         let share = f64::from(self.readings_per_second) * part_at(lag) / agents as f64;
         BacklogGrant { readings_per_second: (share as u32).max(LEAST_PER_SECOND) }

@@ -55,15 +55,7 @@ impl Buffer {
         let mut next = from;
         let mut size = Size::default();
         while next <= last && commits.len() < limits.commits && size.readings < limits.readings {
-            let (of, end) = shared.books().state.express.lane_of(next);
-            if of != lane {
-                if !commits.is_empty() || end >= last {
-                    break;
-                }
-                next = end.next();
-                continue;
-            }
-            match shared.step(next)? {
+            match shared.step(lane, next)? {
                 Step::Skip(further) if commits.is_empty() => next = further,
                 Step::Skip(_) | Step::End => break,
                 Step::Commit(stored) => {
@@ -122,9 +114,13 @@ impl Shared {
         }
     }
 
-    fn step(&self, number: CommitNumber) -> Result<Step, BufferError> {
+    fn step(&self, lane: Lane, number: CommitNumber) -> Result<Step, BufferError> {
         let info = {
             let books = self.books();
+            let (of, end) = books.state.express.lane_of(number);
+            if of != lane {
+                return Ok(if end < books.state.last { Step::Skip(end.next()) } else { Step::End });
+            }
             if let Some(end) = books.gap_end(number) {
                 return Ok(Step::Skip(end.next()));
             }
@@ -140,7 +136,7 @@ impl Shared {
                 self.note_failure();
                 return Err(error.into());
             }
-            Err(error) if self.is_to_be_read_again(info.first, &error)? => return self.step(number),
+            Err(error) if self.is_to_be_read_again(info.first, &error)? => return self.step(lane, number),
             Err(error) => return self.give_up(&info, number, &error),
         };
         let error = match segment.get(number) {
@@ -154,7 +150,7 @@ impl Shared {
         };
         drop(segment);
         if self.is_to_be_read_again(info.first, &error)? {
-            return self.step(number);
+            return self.step(lane, number);
         }
         let segment = self.draining(info.first)?;
         self.skip_damaged(&segment, &info, number, &error.to_string())

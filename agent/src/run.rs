@@ -8,6 +8,7 @@
 //! ```
 
 mod change;
+mod freezing;
 mod inflow;
 pub(crate) mod listener;
 mod outflow;
@@ -35,6 +36,7 @@ use crate::forward::ForwardError;
 use crate::service::{self, Pulse, Supervisor};
 use crate::source::mqtt_listener::ListenerError;
 use crate::status::{Observer, Seen, SourceBoard};
+use freezing::FreezingThread;
 use inflow::Inflow;
 use outflow::{Kept, Outflow};
 use running::{Running, Signals};
@@ -99,6 +101,8 @@ pub fn run(settings: Settings, load: Load) -> Result<(), RunError> {
             .map_err(RunError::System)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::System)?;
+    let freezing =
+        FreezingThread::start(buffer.clone(), settings.buffer.freeze_after).map_err(RunError::System)?;
     let outcome = runtime.block_on(async {
         let signals = Signals::hear()?;
         let ground = Ground { buffer, clock, withheld, commits, committer };
@@ -106,6 +110,7 @@ pub fn run(settings: Settings, load: Load) -> Result<(), RunError> {
         announce("penstock-agent ready");
         running.until_stopped(signals).await
     });
+    drop(freezing);
     // A thread that hangs on a broken disk must not keep the process from ending.
     runtime.shutdown_timeout(LEFT_BEHIND);
     outcome

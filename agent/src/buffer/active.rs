@@ -153,6 +153,7 @@ fn empty_after(last: CommitNumber, totals: Totals, bytes: u64) -> SegmentInfo {
         end: totals,
         bytes,
         oldest_received_at: None,
+        is_frozen: false,
     }
 }
 
@@ -199,5 +200,6 @@ pub(super) fn survey(
         end: newest.totals,
         bytes,
         oldest_received_at: Some(oldest.received_at),
+        is_frozen: segment.is_frozen(),
     })
 }

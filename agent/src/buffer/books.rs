@@ -33,6 +33,9 @@ pub(super) struct SegmentInfo {
     pub(super) bytes: u64,
     /// When its oldest reading arrived.
     pub(super) oldest_received_at: Option<TimestampMicros>,
+    /// Whether it is in its frozen form; the directory itself tells.
+    #[serde(skip)]
+    pub(super) is_frozen: bool,
 }
 
 impl SegmentInfo {

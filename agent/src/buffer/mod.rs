@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! committer ─append─▶ active segment ─▶ … ─▶ draining segment ─read─▶ forward
-//!                     (an own sled database each)      └── removed from disk when confirmed
+//!                     (an own sled database each;      └── removed from disk when confirmed
+//!                      frozen when it waits long)
 //!
 //! dir/lock  state  reserve  segments/<first commit>/  dead-letters/<first letter>/  quarantine/
 //! ```
@@ -19,6 +20,7 @@ mod disk;
 mod entry;
 mod error;
 mod express;
+mod freeze;
 mod heal;
 mod inspect;
 mod lanes;
@@ -69,6 +71,7 @@ pub use dead_letters::LetterPage;
 pub use entry::{EntryError, StoredCommit, Totals};
 pub use error::{AppendError, BufferError};
 pub use express::Lane;
+pub use freeze::Freezing;
 pub use inspect::{CommitPage, DamagedSpan, Place, Quarantined, SegmentState, SegmentSummary, Verified};
 pub use lanes::LaneStart;
 pub use read::{ReadLimits, Run};
@@ -96,6 +99,8 @@ struct Shared {
     registry: Mutex<BTreeMap<CommitNumber, Weak<Segment>>>,
     /// Segments with unreadable commits: they go to the quarantine instead of being removed.
     damaged: Mutex<BTreeSet<CommitNumber>>,
+    /// Segments that stay logs.
+    unfit_to_freeze: Mutex<BTreeSet<CommitNumber>>,
     trust: Mutex<Trust>,
     state_file: Mutex<StateFileClock>,
     note: Note,

@@ -24,7 +24,7 @@ use super::settings::BufferSettings;
 use super::state_file::{Note, StateFile};
 use super::watchdog::{Watchdog, exit_for_restart};
 use super::write::{Noted, Writer};
-use super::{Buffer, Fault, Shared, StateFileClock, disk, seal, segment_dirs};
+use super::{Buffer, Fault, Shared, StateFileClock, disk, seal, segment, segment_dirs};
 
 /// Quarantined segments may take this part of the quota.
 const QUARANTINE_PART: u64 = 4;
@@ -66,6 +66,7 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
         registry: Mutex::new(BTreeMap::new()),
         trust: Mutex::default(),
         damaged: Mutex::new(BTreeSet::new()),
+        unfit_to_freeze: Mutex::new(BTreeSet::new()),
         state_file: Mutex::new(StateFileClock { file: state_file, written_at: Instant::now() }),
         note,
         books: Mutex::new(books),
@@ -174,7 +175,7 @@ impl Shared {
     fn stock_of(&self, first: CommitNumber, last: CommitNumber) -> Result<SegmentInfo, SegmentError> {
         let dir = self.segment_dir(first);
         if let Some(info) = seal::read(&dir).filter(|info| info.first == first && info.last <= last) {
-            return Ok(info);
+            return Ok(SegmentInfo { is_frozen: segment::is_frozen(&dir), ..info });
         }
         let segment = self.segment(first)?;
         let info = survey(&segment, &dir, last)?;

@@ -156,7 +156,8 @@ impl Shared {
         self.skip_damaged(&segment, &info, number, &error.to_string())
     }
 
-    fn draining(&self, first: CommitNumber) -> Result<Arc<Segment>, SegmentError> {
+    /// Returns a segment open for reading out, in place of the one that was before.
+    pub(super) fn draining(&self, first: CommitNumber) -> Result<Arc<Segment>, SegmentError> {
         if self.books().segments.back().is_some_and(|active| active.first == first) {
             // Open anyway: whoever drains another one beside it must not have to open that again and again.
             return self.segment(first);

@@ -7,6 +7,7 @@ use penstock_shared::batch::GapReason;
 use penstock_shared::id::CommitNumber;
 
 use super::error::{AppendError, BufferError};
+use super::freeze::FROZEN_PART;
 use super::segment::Segment;
 use super::settings::FullPolicy;
 use super::write::Writer;
@@ -79,7 +80,8 @@ impl Shared {
         active: Arc<Segment>,
     ) -> Result<Arc<Segment>, AppendError> {
         let mut active = active;
-        while self.books().bytes() + self.settings.segment_bytes / DRAINED_PART > self.settings.quota_bytes {
+        let room = self.room_to_keep();
+        while self.books().bytes() + room > self.settings.quota_bytes {
             if self.settings.policy == FullPolicy::Block {
                 return Err(AppendError::Full);
             }
@@ -97,6 +99,13 @@ impl Shared {
             }
         }
         Ok(active)
+    }
+
+    /// What the active segment may grow by before it is looked at again, and what a frozen form takes beside its log.
+    fn room_to_keep(&self) -> u64 {
+        let segment_bytes = self.settings.segment_bytes;
+        let beside = self.settings.freeze_after.map_or(0, |_| segment_bytes / FROZEN_PART);
+        segment_bytes / DRAINED_PART + beside
     }
 
     fn evict(&self, first: CommitNumber) -> Result<(), BufferError> {

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::books::SegmentInfo;
 use super::disk;
 
-const FILE: &str = "seal";
+pub(super) const FILE: &str = "seal";
 const SEAL_VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 8;
 

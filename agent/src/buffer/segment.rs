@@ -1,36 +1,37 @@
-//! One segment: an own sled database with consecutive commits, made durable by more than sled's flush.
+//! One segment: consecutive commits in a directory of their own.
 //!
-//! sled 0.34 flushes with `sync_file_range`, which survives a crash of the program but no power cut: here the file is
-//! fsynced after each flush, and every directory at its creation. A leaf of sled's tree holds up to 16 entries and
-//! moves to a separate blob file, which leaks, when it passes 128 KiB: so an entry is cut into pieces that keep any
-//! leaf below that. The key is the commit number and the piece's number, both big endian.
+//! ```text
+//! log (sled, written to) ─closed, and waiting long─▶ frozen (one file of packed blocks)
+//! ```
+
+mod block;
+mod freezer;
+mod frozen;
+mod log;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use penstock_shared::id::CommitNumber;
 
-use super::disk;
-use super::entry::{self, EntryError, StoredCommit};
-use super::heal;
-
-/// The most bytes of one piece: 17 of them with their keys stay below the 128 KiB at which sled makes blobs.
-const PIECE_BYTES: usize = 6 * 1024;
-const KEY_BYTES: usize = 10;
-const COUNT_BYTES: usize = 2;
-/// sled's own page cache, for each open segment; at most three are open. sled spreads its pages over 256 parts and
-/// never evicts a part's last page, so a segment with fewer pages (16 MiB are about 300) stays in memory whole: the
-/// size of segments bounds the memory, not this.
-const CACHE_BYTES: u64 = 4 << 20;
+use super::entry::{Encoder, EntryError, StoredCommit};
+use super::seal;
+pub(super) use freezer::Freezer;
+use frozen::Frozen;
+use log::Log;
 
 /// An open segment.
 pub(super) struct Segment {
     first: CommitNumber,
     dir: PathBuf,
-    /// There until the segment is dropped.
-    db: Option<sled::Db>,
-    /// A handle of our own on sled's file, for the fsync that sled leaves out.
-    data: File,
+    form: Form,
+}
+
+enum Form {
+    Log(Log),
+    Frozen(Frozen),
 }
 
 /// Why a segment cannot be used.
@@ -85,23 +86,17 @@ pub(super) struct Tail {
 }
 
 impl Segment {
-    /// Opens the segment in `dir`, creates it if need be, and heals torn snapshots. Durable when it returns.
+    /// Opens the segment in `dir`, creates a log if nothing is there, and finishes what a crash interrupted. Durable when it returns.
     pub(super) fn open(dir: &Path, first: CommitNumber) -> Result<Self, SegmentError> {
-        disk::create_dir_durable(dir).map_err(SegmentError::disk(dir))?;
-        drop_cached(dir);
-        let db = heal::open_healing(dir, &settings(dir))?;
-        let data_path = dir.join("db");
-        let data = File::open(&data_path).map_err(SegmentError::disk(&data_path))?;
-        // From here on whatever fails drops the database as a segment does.
-        let segment = Self { first, dir: dir.to_owned(), db: Some(db), data };
-        let sync = || -> std::io::Result<()> {
-            File::open(dir.join("conf"))?.sync_all()?;
-            segment.data.sync_all()?;
-            disk::sync_dir(&dir.join("blobs"))?;
-            disk::sync_dir(dir)
+        let form = if is_frozen(dir) {
+            let frozen = Frozen::open(&dir.join(frozen::FILE))?;
+            remove_log(dir);
+            Form::Frozen(frozen)
+        } else {
+            remove_unfinished(dir)?;
+            Form::Log(Log::open(dir)?)
         };
-        sync().map_err(SegmentError::disk(dir))?;
-        Ok(segment)
+        Ok(Self { first, dir: dir.to_owned(), form })
     }
 
     /// Returns the number after which the segment is named.
@@ -109,75 +104,81 @@ impl Segment {
         self.first
     }
 
+    /// Tells whether it is in its frozen form, in which nothing can be put.
+    pub(super) const fn is_frozen(&self) -> bool {
+        matches!(self.form, Form::Frozen(_))
+    }
+
     /// Puts an encoded commit in; durable only after [`Self::make_durable`].
     pub(super) fn put(&self, number: CommitNumber, bytes: &[u8]) -> Result<(), SegmentError> {
-        let pieces = bytes.chunks(PIECE_BYTES);
-        let count = u16::try_from(pieces.len()).map_err(|_| self.damaged("entry has too many pieces"))?;
-        self.guarded(|db| {
-            for (place, piece) in pieces.enumerate() {
-                let place = u16::try_from(place).unwrap_or(u16::MAX);
-                let mut value = Vec::with_capacity(COUNT_BYTES + piece.len());
-                value.extend_from_slice(&count.to_le_bytes());
-                value.extend_from_slice(piece);
-                db.insert(key(number, place), value)?;
+        match &self.form {
+            Form::Log(log) => log.put(number, bytes),
+            Form::Frozen(_) => {
+                Err(SegmentError::disk(&self.dir)(std::io::ErrorKind::ReadOnlyFilesystem.into()))
             }
-            Ok(())
-        })
+        }
     }
 
     /// Returns when everything put before is on the disk.
     pub(super) fn make_durable(&self) -> Result<(), SegmentError> {
-        self.guarded(|db| db.flush())?;
-        self.data.sync_data().map_err(SegmentError::disk(&self.dir))
+        match &self.form {
+            Form::Log(log) => log.make_durable(),
+            Form::Frozen(_) => Ok(()),
+        }
     }
 
-    /// Returns the bytes of sled's file.
+    /// Returns the bytes of its data.
     pub(super) fn data_bytes(&self) -> u64 {
-        self.data.metadata().map_or(0, |metadata| metadata.len())
+        match &self.form {
+            Form::Log(log) => log.data_bytes(),
+            Form::Frozen(frozen) => frozen.bytes(),
+        }
     }
 
     /// Returns the bytes put under `number`; none when they were never put whole.
     pub(super) fn get_bytes(&self, number: CommitNumber) -> Result<Option<Vec<u8>>, SegmentError> {
-        self.guarded(|db| gather(db, number))
+        let frozen = match &self.form {
+            Form::Log(log) => return log.get_bytes(number),
+            Form::Frozen(frozen) => frozen,
+        };
+        let Some(stored) = frozen.get(number)? else { return Ok(None) };
+        let encoded = Encoder::new().and_then(|mut encoder| {
+            encoder.encode(number, stored.received_at, stored.totals, &stored.commit.readings)
+        });
+        encoded.map(Some).map_err(SegmentError::disk(&self.dir))
     }
 
     /// Returns the largest number in use that is at most `through`, whole or not.
     pub(super) fn last_number(&self, through: CommitNumber) -> Result<Option<CommitNumber>, SegmentError> {
-        let last = self.guarded(|db| db.range(..=key(through, u16::MAX)).next_back().transpose())?;
-        Ok(last.and_then(|(key, _)| number_of(&key)))
+        match &self.form {
+            Form::Log(log) => log.last_number(through),
+            Form::Frozen(frozen) => Ok(frozen.last_number(through)),
+        }
     }
 
     /// Reads a commit; none when it was never put whole.
     pub(super) fn get(&self, number: CommitNumber) -> Result<Option<StoredCommit>, SegmentError> {
-        let Some(bytes) = self.get_bytes(number)? else { return Ok(None) };
-        let damaged = |source| SegmentError::Entry { number, source };
-        let stored = entry::decode(&bytes).map_err(damaged)?;
-        if stored.commit.number != number {
-            let detail = format!("holds commit {}", stored.commit.number);
-            return Err(damaged(EntryError::Payload(detail)));
+        match &self.form {
+            Form::Log(log) => log.get(number),
+            Form::Frozen(frozen) => frozen.get(number),
         }
-        Ok(Some(stored))
     }
 
     /// Returns the smallest number at or after `from` of which any piece is there.
     pub(super) fn next_at(&self, from: CommitNumber) -> Result<Option<CommitNumber>, SegmentError> {
-        self.guarded(|db| match db.range(key(from, 0)..).next() {
-            Some(found) => Ok(number_of(&found?.0)),
-            None => Ok(None),
-        })
+        match &self.form {
+            Form::Log(log) => log.next_at(from),
+            Form::Frozen(frozen) => Ok(frozen.next_at(from)),
+        }
     }
 
-    /// Finds the last commit that is at most `through`. What was cut off by a crash before it was durable is removed: it was never acknowledged.
+    /// Finds the last commit that is at most `through`. What was cut off by a crash before it was durable is removed: it
+    /// was never acknowledged.
     pub(super) fn tail(&self, through: CommitNumber) -> Result<Tail, SegmentError> {
-        let mut last = None;
-        while let Some(number) = self.last_number(through)? {
-            if self.get_bytes(number)?.is_some() {
-                last = Some(number);
-                break;
-            }
-            tracing::info!(commit = number.0, "commit cut off by a crash removed, it was never acknowledged");
-            self.guarded(|db| remove(db, number))?;
-        }
+        let last = match &self.form {
+            Form::Log(log) => log.cut_off(through)?,
+            Form::Frozen(frozen) => frozen.last_number(through),
+        };
         let mut probe = last;
         while let Some(number) = probe {
             match self.get(number) {
@@ -189,148 +190,45 @@ impl Segment {
         }
         Ok(Tail { last, newest_whole: None })
     }
-
-    fn damaged(&self, detail: &str) -> SegmentError {
-        SegmentError::Damaged { path: self.dir.clone(), detail: detail.to_owned() }
-    }
-
-    fn guarded<T>(&self, work: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, SegmentError> {
-        heal::guarded(&self.dir, || match &self.db {
-            Some(db) => work(db),
-            None => Err(sled::Error::Unsupported("segment is closed".to_owned())),
-        })
-    }
 }
 
-impl Drop for Segment {
-    fn drop(&mut self) {
-        // sled fsyncs when it is dropped, and panics where that fails.
-        if let Err(error) = heal::guarded(&self.dir, || {
-            drop(self.db.take());
-            Ok(())
-        }) {
-            tracing::debug!(%error, "segment closed on a failing disk");
+/// Tells whether the segment in `dir` is in its frozen form, without opening it.
+pub(super) fn is_frozen(dir: &Path) -> bool {
+    dir.join(frozen::FILE).exists()
+}
+
+/// Removes the log that a frozen form replaced. Where the disk refuses, it is removed another time.
+pub(super) fn remove_log(dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        if [frozen::FILE, seal::FILE].iter().any(|kept| entry.file_name() == *kept) {
+            continue;
+        }
+        let path = entry.path();
+        let removed =
+            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        if let Err(error) = removed {
+            tracing::debug!(%error, path = %path.display(), "rest of a log not removed");
         }
     }
 }
 
-/// Drops what the system keeps in memory of a segment that is not open, so that the disk itself is read next: after a
+fn remove_unfinished(dir: &Path) -> Result<(), SegmentError> {
+    match std::fs::remove_file(dir.join(frozen::UNFINISHED)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(SegmentError::disk(dir)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Drops what the system keeps in memory of a file that is not open, so that the disk itself is read next: after a
 /// failed fsync the two differ, also for the processes that follow. Pages that wait for their first fsync stay.
-fn drop_cached(dir: &Path) {
-    let data = dir.join("db");
+fn drop_cached(data: &Path) {
     if !data.exists() {
         return;
     }
-    let dropped = File::open(&data)
+    let dropped = File::open(data)
         .and_then(|file| Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?));
     if let Err(error) = dropped {
         tracing::debug!(%error, path = %data.display(), "cache is not dropped");
-    }
-}
-
-fn settings(dir: &Path) -> sled::Config {
-    // No thread that flushes by timer: every group is flushed as it is committed.
-    sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None)
-}
-
-fn key(number: CommitNumber, piece: u16) -> [u8; KEY_BYTES] {
-    let mut key = [0; KEY_BYTES];
-    key[..8].copy_from_slice(&number.0.to_be_bytes());
-    key[8..].copy_from_slice(&piece.to_be_bytes());
-    key
-}
-
-fn number_of(key: &[u8]) -> Option<CommitNumber> {
-    Some(CommitNumber(u64::from_be_bytes(key.get(..8)?.try_into().ok()?)))
-}
-
-fn gather(db: &sled::Db, number: CommitNumber) -> sled::Result<Option<Vec<u8>>> {
-    let Some(first) = db.get(key(number, 0))? else { return Ok(None) };
-    let Some((count, piece)) = first.split_at_checked(COUNT_BYTES) else { return Ok(None) };
-    let count = u16::from_le_bytes([count[0], count[1]]);
-    let mut bytes = piece.to_vec();
-    for place in 1..count {
-        let Some(value) = db.get(key(number, place))? else { return Ok(None) };
-        bytes.extend_from_slice(value.get(COUNT_BYTES..).unwrap_or_default());
-    }
-    Ok(Some(bytes))
-}
-
-fn remove(db: &sled::Db, number: CommitNumber) -> sled::Result<()> {
-    let keys: Vec<_> =
-        db.range(key(number, 0)..=key(number, u16::MAX)).keys().collect::<sled::Result<_>>()?;
-    for key in keys {
-        db.remove(key)?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::entry::{Encoder, Totals};
-    use super::*;
-    use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
-    use std::sync::Arc;
-
-    fn encoded(number: u64, text_bytes: usize) -> Vec<u8> {
-        let noise: String = (0..text_bytes).map(|_| char::from(rand::random_range(33_u8..126))).collect();
-        let series = Arc::new(Series::new("note", "gw/a").unwrap());
-        let readings = [Reading { series, time: TimestampMicros(1), value: Value::Text(noise) }];
-        let totals = Totals { readings: number, ..Totals::default() };
-        Encoder::new().unwrap().encode(CommitNumber(number), TimestampMicros(1), totals, &readings).unwrap()
-    }
-
-    #[test]
-    fn commits_survive_a_reopening() {
-        let dir = tempfile::tempdir().unwrap();
-        let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();
-        for number in 1..=100 {
-            segment.put(CommitNumber(number), &encoded(number, 50)).unwrap();
-        }
-        segment.make_durable().unwrap();
-        drop(segment);
-        let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();
-        let tail = segment.tail(CommitNumber(u64::MAX)).unwrap();
-        assert_eq!(tail.last, Some(CommitNumber(100)));
-        assert_eq!(tail.newest_whole.unwrap().totals.readings, 100);
-        assert_eq!(segment.get(CommitNumber(101)).unwrap(), None);
-    }
-
-    #[test]
-    fn the_largest_texts_make_no_blobs() {
-        let dir = tempfile::tempdir().unwrap();
-        let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();
-        for number in 1..=60 {
-            segment.put(CommitNumber(number), &encoded(number, 48 * 1024)).unwrap();
-            segment.make_durable().unwrap();
-        }
-        assert!(segment.get(CommitNumber(30)).unwrap().is_some());
-        assert_eq!(std::fs::read_dir(dir.path().join("s/blobs")).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_commit_without_all_its_pieces_was_never_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();
-        segment.put(CommitNumber(1), &encoded(1, 50)).unwrap();
-        segment.put(CommitNumber(2), &encoded(2, 20_000)).unwrap();
-        segment.guarded(|db| db.remove(key(CommitNumber(2), 2))).unwrap();
-        assert_eq!(segment.tail(CommitNumber(u64::MAX)).unwrap().last, Some(CommitNumber(1)));
-        assert_eq!(segment.next_at(CommitNumber(2)).unwrap(), None);
-    }
-
-    #[test]
-    fn a_torn_snapshot_heals() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s");
-        for number in 1..=3 {
-            let segment = Segment::open(&path, CommitNumber(1)).unwrap();
-            segment.put(CommitNumber(number), &encoded(number, 50)).unwrap();
-            segment.make_durable().unwrap();
-        }
-        std::fs::write(path.join("snap.00000000FFFFFFFF.generating"), b"torn").unwrap();
-        std::fs::write(path.join("snap.00000000FFFFFFFF"), b"torn as well, but renamed").unwrap();
-        let segment = Segment::open(&path, CommitNumber(1)).unwrap();
-        assert_eq!(segment.tail(CommitNumber(u64::MAX)).unwrap().last, Some(CommitNumber(3)));
     }
 }

@@ -27,6 +27,8 @@ pub struct BufferSettings {
     pub min_free_bytes: u64,
     /// The most bytes that dead letters may take on disk, the oldest go first.
     pub dead_letter_bytes: u64,
+    /// How long the hub must have confirmed nothing before closed segments are frozen; none: never.
+    pub freeze_after: Option<Duration>,
     /// The time after which a flush counts as hung, and the process ends for its supervisor to restart it.
     pub flush_timeout: Duration,
 }
@@ -42,6 +44,7 @@ impl BufferSettings {
             segment_bytes: 16 << 20,
             min_free_bytes: 64 << 20,
             dead_letter_bytes: 16 << 20,
+            freeze_after: Some(Duration::from_secs(60)),
             flush_timeout: Duration::from_secs(30),
         }
     }

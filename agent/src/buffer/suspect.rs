@@ -58,6 +58,11 @@ impl Shared {
         *locked(&self.trust) = Trust { failed_at: Some(Instant::now()), ..Trust::default() };
     }
 
+    /// Tells whether what the disk shows is in doubt at present.
+    pub(super) fn has_failed_lately(&self) -> bool {
+        locked(&self.trust).failed_at.is_some_and(|at| at.elapsed() < JUDGE_NOTHING)
+    }
+
     /// Tells whether a segment in which something cannot be read is to be read again before that counts as lost: a disk
     /// that fails shows less than it has, and a database that was open meanwhile remembers that.
     ///
@@ -136,6 +141,7 @@ impl Shared {
             end: totals,
             bytes: segment.data_bytes(),
             oldest_received_at: None,
+            is_frozen: false,
         };
         books.segments.push_back(fresh);
     }

@@ -38,6 +38,9 @@ pub struct BufferSettings {
     /// How long a commit waits for more readings, and their acknowledgements with it: fewer writes to a flash disk.
     /// Default: 0.
     pub commit_linger: Duration,
+    /// How long the hub must have confirmed nothing before closed segments are packed into their frozen form; none:
+    /// never. Default: 60 s.
+    pub freeze_after: Option<Duration>,
     /// A flush without an answer for this long ends the process, for its supervisor to start anew. Default: 30 s.
     pub flush_timeout: Duration,
 }
@@ -53,6 +56,7 @@ impl Default for BufferSettings {
             dead_letter_bytes: 16 * MIB,
             queue_messages: 1024,
             commit_linger: Duration::ZERO,
+            freeze_after: Some(Duration::from_secs(60)),
             flush_timeout: Duration::from_secs(30),
         }
     }
@@ -81,6 +85,10 @@ pub(super) fn read(section: &mut Section<'_>) -> BufferSettings {
             1..=100_000,
         )),
         commit_linger: Duration::from_millis(section.number("commit_linger_ms", 0, 0..=10_000)),
+        freeze_after: match section.number("freeze_after_seconds", 60, 0..=86_400) {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds)),
+        },
         flush_timeout: Duration::from_secs(section.number(
             "flush_timeout_seconds",
             default.flush_timeout.as_secs(),

@@ -25,6 +25,7 @@ pub fn buffer_settings(settings: &Settings) -> BufferSettings {
         segment_bytes: chosen.segment_bytes,
         min_free_bytes: chosen.min_free_bytes,
         dead_letter_bytes: chosen.dead_letter_bytes,
+        freeze_after: chosen.freeze_after,
         flush_timeout: chosen.flush_timeout,
     }
 }

@@ -7,7 +7,7 @@ use penstock_shared::batch::GapReason;
 use penstock_shared::id::CommitNumber;
 use proptest::prelude::*;
 
-use super::world::{World, noise, sent};
+use super::world::{World, familiar_noise, sent};
 use crate::buffer::{FullPolicy, Lane, ReadLimits, Run};
 
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ enum Act {
     Send { lane: Lane, commits: usize, answer_is_lost: bool },
     Open,
     Close,
+    Freeze,
     Stop,
     Kill,
 }
@@ -30,6 +31,7 @@ fn acts(noise: u32) -> impl Strategy<Value = Vec<Act>> {
         8 => send.prop_map(|(lane, commits, answer_is_lost)| Act::Send { lane, commits, answer_is_lost }),
         3 => Just(Act::Open),
         3 => Just(Act::Close),
+        2 => Just(Act::Freeze),
         1 => Just(Act::Stop),
         1 => Just(Act::Kill),
     ];
@@ -107,7 +109,7 @@ impl Pair {
     fn apply(&mut self, act: &Act) {
         match act {
             Act::Append(readings) => drop(self.world.append(*readings)),
-            Act::AppendNoise => drop(self.world.buffer().append(&noise()).unwrap()),
+            Act::AppendNoise => drop(self.world.buffer().append(&familiar_noise()).unwrap()),
             Act::Send { lane, commits, answer_is_lost } => drop(self.send(*lane, *commits, *answer_is_lost)),
             Act::Open => {
                 if self.world.buffer().open_express().unwrap() {
@@ -115,6 +117,7 @@ impl Pair {
                 }
             }
             Act::Close => drop(self.world.buffer().close_express().unwrap()),
+            Act::Freeze => drop(self.world.buffer().freeze_oldest(|| true).unwrap()),
             Act::Stop => {
                 self.world.reopen();
                 self.start_over();
@@ -234,7 +237,7 @@ fn a_run_that_the_main_lane_has_not_passed_is_not_booked_again() {
             pair.start_over();
         }
         for _ in 0..60 {
-            pair.world.buffer().append(&noise()).unwrap();
+            pair.world.buffer().append(&familiar_noise()).unwrap();
         }
     }
     pair.apply(&Act::Kill);

@@ -3,6 +3,7 @@
 mod conservation;
 mod damage;
 mod fixture;
+mod frozen;
 mod lanes;
 mod model;
 mod replay;

@@ -3,24 +3,28 @@
 use penstock_shared::id::CommitNumber;
 use proptest::prelude::*;
 
-use super::world::{World, group, noise, sent};
+use super::world::{World, familiar_noise, group, noise, sent};
 use crate::buffer::{FullPolicy, Lane};
 
 #[derive(Debug, Clone)]
 enum Act {
     Append { readings: usize, dead_letters: usize },
     AppendNoise,
+    AppendFamiliarNoise,
     ConfirmOldest(usize),
     RefuseOldest,
+    Freeze,
     Reopen,
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         4 => (0..50_usize, 0..3_usize).prop_map(|(readings, dead_letters)| Act::Append { readings, dead_letters }),
-        6 => Just(Act::AppendNoise),
+        3 => Just(Act::AppendNoise),
+        5 => Just(Act::AppendFamiliarNoise),
         3 => (1..20_usize).prop_map(Act::ConfirmOldest),
         1 => Just(Act::RefuseOldest),
+        2 => Just(Act::Freeze),
         1 => Just(Act::Reopen),
     ];
     prop::collection::vec(act, 1..60)
@@ -59,9 +63,10 @@ fn apply(world: &mut World, model: &mut Model, act: &Act) {
             model.append(*readings as u64);
             model.dead_letters += *dead_letters as u64;
         }
-        Act::AppendNoise => {
+        Act::AppendNoise | Act::AppendFamiliarNoise => {
             // Two texts of 40 kB each do not fit into one commit.
-            world.buffer().append(&noise()).unwrap();
+            let group = if matches!(act, Act::AppendNoise) { noise() } else { familiar_noise() };
+            world.buffer().append(&group).unwrap();
             model.append(1);
             model.append(1);
         }
@@ -82,6 +87,7 @@ fn apply(world: &mut World, model: &mut Model, act: &Act) {
             world.buffer().refuse(&oldest, &[]).unwrap();
             model.refused += model.settle(oldest.number);
         }
+        Act::Freeze => drop(world.buffer().freeze_oldest(|| true).unwrap()),
         Act::Reopen => world.reopen(),
     }
 }

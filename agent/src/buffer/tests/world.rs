@@ -1,6 +1,6 @@
 //! A buffer in a directory of its own, and short words for what happens to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use penstock_shared::id::CommitNumber;
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
@@ -145,10 +145,23 @@ pub(super) fn letter(number: usize) -> DeadLetter {
 
 /// Two readings of 40 kB that no compression makes smaller.
 pub(super) fn noise() -> Group {
-    let text = || (0..40_000).map(|_| char::from(rand::random_range(33_u8..126))).collect::<String>();
-    let mut noise = group(2, 0);
-    for reading in &mut noise.readings {
-        reading.value = Value::Text(text());
+    of_texts([text(), text()])
+}
+
+/// As [`noise`], but the same each time: what is packed together becomes smaller.
+pub(super) fn familiar_noise() -> Group {
+    static TEXTS: LazyLock<[String; 2]> = LazyLock::new(|| [text(), text()]);
+    of_texts(TEXTS.clone())
+}
+
+fn text() -> String {
+    (0..40_000).map(|_| char::from(rand::random_range(33_u8..126))).collect()
+}
+
+fn of_texts(texts: [String; 2]) -> Group {
+    let mut noise = group(texts.len(), 0);
+    for (reading, text) in noise.readings.iter_mut().zip(texts) {
+        reading.value = Value::Text(text);
     }
     noise
 }

@@ -1,0 +1,187 @@
+//! A segment as it is written: an own sled database with consecutive commits, made durable by more than sled's flush.
+//!
+//! sled 0.34 flushes with `sync_file_range`, which survives a crash of the program but no power cut: here the file is
+//! fsynced after each flush, and every directory at its creation. A leaf of sled's tree holds up to 16 entries and
+//! moves to a separate blob file, which leaks, when it passes 128 KiB: so an entry is cut into pieces that keep any
+//! leaf below that. The key is the commit number and the piece's number, both big endian.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use penstock_shared::id::CommitNumber;
+
+use super::super::entry::{self, EntryError, StoredCommit};
+use super::super::{disk, heal};
+use super::{SegmentError, drop_cached};
+
+/// The most bytes of one piece: 17 of them with their keys stay below the 128 KiB at which sled makes blobs.
+const PIECE_BYTES: usize = 6 * 1024;
+const KEY_BYTES: usize = 10;
+const COUNT_BYTES: usize = 2;
+/// sled's own page cache, for each open segment; at most three are open. sled spreads its pages over 256 parts and
+/// never evicts a part's last page, so a segment with fewer pages (16 MiB are about 300) stays in memory whole: the
+/// size of segments bounds the memory, not this.
+const CACHE_BYTES: u64 = 4 << 20;
+
+/// An open sled database of commits.
+pub(super) struct Log {
+    dir: PathBuf,
+    /// There until the segment is dropped.
+    db: Option<sled::Db>,
+    /// A handle of our own on sled's file, for the fsync that sled leaves out.
+    data: File,
+}
+
+impl Log {
+    /// Opens the segment in `dir`, creates it if need be, and heals torn snapshots. Durable when it returns.
+    pub(super) fn open(dir: &Path) -> Result<Self, SegmentError> {
+        disk::create_dir_durable(dir).map_err(SegmentError::disk(dir))?;
+        drop_cached(&dir.join("db"));
+        let db = heal::open_healing(dir, &settings(dir))?;
+        let data_path = dir.join("db");
+        let data = File::open(&data_path).map_err(SegmentError::disk(&data_path))?;
+        // From here on whatever fails drops the database as a segment does.
+        let log = Self { dir: dir.to_owned(), db: Some(db), data };
+        let sync = || -> std::io::Result<()> {
+            File::open(dir.join("conf"))?.sync_all()?;
+            log.data.sync_all()?;
+            disk::sync_dir(&dir.join("blobs"))?;
+            disk::sync_dir(dir)
+        };
+        sync().map_err(SegmentError::disk(dir))?;
+        Ok(log)
+    }
+
+    /// Puts an encoded commit in; durable only after [`Self::make_durable`].
+    pub(super) fn put(&self, number: CommitNumber, bytes: &[u8]) -> Result<(), SegmentError> {
+        let pieces = bytes.chunks(PIECE_BYTES);
+        let count = u16::try_from(pieces.len()).map_err(|_| self.damaged("entry has too many pieces"))?;
+        self.guarded(|db| {
+            for (place, piece) in pieces.enumerate() {
+                let place = u16::try_from(place).unwrap_or(u16::MAX);
+                let mut value = Vec::with_capacity(COUNT_BYTES + piece.len());
+                value.extend_from_slice(&count.to_le_bytes());
+                value.extend_from_slice(piece);
+                db.insert(key(number, place), value)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Returns when everything put before is on the disk.
+    pub(super) fn make_durable(&self) -> Result<(), SegmentError> {
+        self.guarded(|db| db.flush())?;
+        self.data.sync_data().map_err(SegmentError::disk(&self.dir))
+    }
+
+    /// Returns the bytes of sled's file.
+    pub(super) fn data_bytes(&self) -> u64 {
+        self.data.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Returns the bytes put under `number`; none when they were never put whole.
+    pub(super) fn get_bytes(&self, number: CommitNumber) -> Result<Option<Vec<u8>>, SegmentError> {
+        self.guarded(|db| gather(db, number))
+    }
+
+    /// Returns the largest number in use that is at most `through`, whole or not.
+    pub(super) fn last_number(&self, through: CommitNumber) -> Result<Option<CommitNumber>, SegmentError> {
+        let last = self.guarded(|db| db.range(..=key(through, u16::MAX)).next_back().transpose())?;
+        Ok(last.and_then(|(key, _)| number_of(&key)))
+    }
+
+    /// Reads a commit; none when it was never put whole.
+    pub(super) fn get(&self, number: CommitNumber) -> Result<Option<StoredCommit>, SegmentError> {
+        let Some(bytes) = self.get_bytes(number)? else { return Ok(None) };
+        let damaged = |source| SegmentError::Entry { number, source };
+        let stored = entry::decode(&bytes).map_err(damaged)?;
+        if stored.commit.number != number {
+            let detail = format!("holds commit {}", stored.commit.number);
+            return Err(damaged(EntryError::Payload(detail)));
+        }
+        Ok(Some(stored))
+    }
+
+    /// Returns the smallest number at or after `from` of which any piece is there.
+    pub(super) fn next_at(&self, from: CommitNumber) -> Result<Option<CommitNumber>, SegmentError> {
+        self.guarded(|db| match db.range(key(from, 0)..).next() {
+            Some(found) => Ok(number_of(&found?.0)),
+            None => Ok(None),
+        })
+    }
+
+    /// Removes what stands at the end, up to `through`, and was never put whole; returns the last number that was.
+    pub(super) fn cut_off(&self, through: CommitNumber) -> Result<Option<CommitNumber>, SegmentError> {
+        while let Some(number) = self.last_number(through)? {
+            if self.get_bytes(number)?.is_some() {
+                return Ok(Some(number));
+            }
+            tracing::info!(commit = number.0, "commit cut off by a crash removed, it was never acknowledged");
+            self.guarded(|db| remove(db, number))?;
+        }
+        Ok(None)
+    }
+
+    fn damaged(&self, detail: &str) -> SegmentError {
+        SegmentError::Damaged { path: self.dir.clone(), detail: detail.to_owned() }
+    }
+
+    pub(super) fn guarded<T>(
+        &self,
+        work: impl FnOnce(&sled::Db) -> sled::Result<T>,
+    ) -> Result<T, SegmentError> {
+        heal::guarded(&self.dir, || match &self.db {
+            Some(db) => work(db),
+            None => Err(sled::Error::Unsupported("segment is closed".to_owned())),
+        })
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // sled fsyncs when it is dropped, and panics where that fails.
+        if let Err(error) = heal::guarded(&self.dir, || {
+            drop(self.db.take());
+            Ok(())
+        }) {
+            tracing::debug!(%error, "segment closed on a failing disk");
+        }
+    }
+}
+
+fn settings(dir: &Path) -> sled::Config {
+    // No thread that flushes by timer: every group is flushed as it is committed.
+    sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None)
+}
+
+pub(super) fn key(number: CommitNumber, piece: u16) -> [u8; KEY_BYTES] {
+    let mut key = [0; KEY_BYTES];
+    key[..8].copy_from_slice(&number.0.to_be_bytes());
+    key[8..].copy_from_slice(&piece.to_be_bytes());
+    key
+}
+
+fn number_of(key: &[u8]) -> Option<CommitNumber> {
+    Some(CommitNumber(u64::from_be_bytes(key.get(..8)?.try_into().ok()?)))
+}
+
+fn gather(db: &sled::Db, number: CommitNumber) -> sled::Result<Option<Vec<u8>>> {
+    let Some(first) = db.get(key(number, 0))? else { return Ok(None) };
+    let Some((count, piece)) = first.split_at_checked(COUNT_BYTES) else { return Ok(None) };
+    let count = u16::from_le_bytes([count[0], count[1]]);
+    let mut bytes = piece.to_vec();
+    for place in 1..count {
+        let Some(value) = db.get(key(number, place))? else { return Ok(None) };
+        bytes.extend_from_slice(value.get(COUNT_BYTES..).unwrap_or_default());
+    }
+    Ok(Some(bytes))
+}
+
+fn remove(db: &sled::Db, number: CommitNumber) -> sled::Result<()> {
+    let keys: Vec<_> =
+        db.range(key(number, 0)..=key(number, u16::MAX)).keys().collect::<sled::Result<_>>()?;
+    for key in keys {
+        db.remove(key)?;
+    }
+    Ok(())
+}

@@ -26,6 +26,8 @@ pub mod committer;
 
 mod allowance;
 
+pub mod wear;
+
 pub mod buffer;
 
 pub mod forward;

@@ -16,9 +16,10 @@ use tokio::sync::watch;
 
 use crate::edge::Withheld;
 use crate::forward::{ForwardError, ForwardSettings, Hub};
+use crate::wear::Wear;
 pub use observer::{HubState, Observer, Seen};
 pub use sources::{SourceBoard, SourceCounts, SourceStatus};
-pub use table::{render, wrongs};
+pub use table::{render, worn, wrongs};
 
 /// The status file's name in the buffer directory.
 pub const STATUS_FILE: &str = "status.json";
@@ -46,6 +47,9 @@ pub struct Status {
     /// Bytes that may still be written to the buffer's file system; none when it does not tell.
     #[serde(default)]
     pub disk_free_bytes: Option<u64>,
+    /// What the disk bears; none where an older version wrote the file.
+    #[serde(default)]
+    pub wear: Option<Wear>,
     /// Whether this machine's clock is set; while it is not, readings wait.
     #[serde(default)]
     pub clock_set: bool,

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::wear;
+
 /// Enough for sled to open a database on a full disk: it writes a snapshot and up to two of its 512 KiB segments.
 const RESERVE_BYTES: u64 = 4 << 20;
 
@@ -24,7 +26,19 @@ pub(super) fn create_dir_durable(dir: &Path) -> io::Result<()> {
 
 /// Makes the entries of a directory durable.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+    sync_all(&File::open(dir)?)
+}
+
+/// Makes a file durable, its length and times too. Every fsync of ours goes through here or through [`sync_data`].
+pub(super) fn sync_all(file: &File) -> io::Result<()> {
+    wear::note_fsync();
+    file.sync_all()
+}
+
+/// Makes what a file holds durable.
+pub(super) fn sync_data(file: &File) -> io::Result<()> {
+    wear::note_fsync();
+    file.sync_data()
 }
 
 /// Makes the entry of `path` in its directory durable.
@@ -96,7 +110,7 @@ fn fill(file: &mut File, allocate: impl FnOnce(&File) -> io::Result<()>) -> io::
             for _ in 0..RESERVE_BYTES / zeros.len() as u64 {
                 file.write_all(&zeros)?;
             }
-            file.sync_all()
+            sync_all(file)
         }
         outcome => outcome,
     }

@@ -171,7 +171,7 @@ impl Loaded {
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         file.write_all(record)?;
-        file.sync_all()
+        disk::sync_all(&file)
     }
 }
 

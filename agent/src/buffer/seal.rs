@@ -22,7 +22,7 @@ pub(super) fn write(segment_dir: &Path, info: &SegmentInfo) -> io::Result<()> {
     bytes.extend_from_slice(&checksum.to_le_bytes());
     let mut file = File::create(segment_dir.join(FILE))?;
     file.write_all(&bytes)?;
-    file.sync_all()?;
+    disk::sync_all(&file)?;
     disk::sync_dir(segment_dir)
 }
 

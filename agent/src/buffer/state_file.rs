@@ -19,6 +19,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::disk;
+
 /// Room for some thousand gaps; a multiple of every block size, so that slots share no block.
 const SLOT_BYTES: usize = 64 * 1024;
 const LENGTH_BYTES: usize = 4;
@@ -50,10 +52,10 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
             // Real zeros and not a hole: the room must be there when the disk is full.
             let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
             file.write_all_at(&vec![0; FILE_BYTES - length], length as u64)?;
-            file.sync_all()?;
+            disk::sync_all(&file)?;
         }
         if fresh {
-            super::disk::sync_parent(path)?;
+            disk::sync_parent(path)?;
         }
         let newest = [0, 1]
             .into_iter()
@@ -85,7 +87,7 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
         let checksum = xxh3_64(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         self.file.write_all_at(&bytes, slot_offset(sequence))?;
-        self.file.sync_data()?;
+        disk::sync_data(&self.file)?;
         self.sequence = sequence;
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::error::{AppendError, BufferError};
 use super::segment::{Segment, SegmentError};
 use super::{Buffer, Fault, Shared, locked};
 use crate::delivery::DeadLetter;
+use crate::wear;
 
 /// A group is split into commits of at most this many readings.
 const MAX_COMMIT_READINGS: usize = 2048;
@@ -175,6 +176,7 @@ impl Shared {
         self.watchdog.watch(|| {
             for commit in encoded {
                 active.put(commit.number, &commit.bytes)?;
+                wear::note_entry(commit.bytes.len());
             }
             active.make_durable()
         })?;

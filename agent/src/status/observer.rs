@@ -13,6 +13,7 @@ use super::{SourceBoard, Status};
 use crate::buffer::Buffer;
 use crate::clock::Clock;
 use crate::edge::WithheldCounts;
+use crate::wear::WearLog;
 
 /// What the status is taken from.
 pub struct Seen {
@@ -43,6 +44,7 @@ pub struct Observer {
     hub_url: Mutex<String>,
     started_at: TimestampMicros,
     rates: Mutex<Rates>,
+    wear: Mutex<WearLog>,
     hub: Mutex<HubState>,
 }
 
@@ -57,6 +59,7 @@ impl Observer {
             hub_url: Mutex::new(hub_url),
             started_at,
             rates: Mutex::default(),
+            wear: Mutex::new(WearLog::new()),
             hub: Mutex::default(),
         }
     }
@@ -86,6 +89,7 @@ impl Observer {
             running: true,
             pid: std::process::id(),
             disk_free_bytes: free_bytes(buffer),
+            wear: Some(self.wear.lock().unwrap_or_else(PoisonError::into_inner).now()),
             clock_set: clock.is_set(),
             withheld: withheld.now(),
             sources: sources.now(),

@@ -7,6 +7,7 @@ use penstock_shared::reading::TimestampMicros;
 
 use super::Status;
 use crate::edge::Withheld;
+use crate::wear::Wear;
 
 /// A running agent writes its status far more often than this.
 const STALE_SECONDS: i64 = 15;
@@ -102,6 +103,9 @@ impl Screen {
             .disk_free_bytes
             .map_or_else(String::new, |free| format!(", {:.0} MiB free on the disk", mebibytes(free)));
         self.line("buffer", &format!("{used:.1} of {quota:.1} MiB ({part:.0} %){free}"));
+        if let Some(wear) = &status.wear {
+            self.line("wear", &worn(wear));
+        }
         self.line("clock", if status.clock_set { "set" } else { "not set" });
     }
 
@@ -137,6 +141,28 @@ impl Screen {
             self.line(&format!("{} ", source.kind), &format!("{}: {counts}", source.name));
         }
     }
+}
+
+/// Says what the disk bears, in decimal units as disks are sold.
+#[must_use]
+pub fn worn(wear: &Wear) -> String {
+    let day = |bytes: f64| match bytes {
+        ..1e9 => format!("{:.1} MB", bytes / 1e6),
+        _ => format!("{:.1} GB", bytes / 1e9),
+    };
+    let written = match (wear.written_bytes_per_day, &wear.unknown) {
+        (Some(bytes), _) => format!("{} a day to the disk", day(bytes)),
+        (None, Some(reason)) => format!("not known what goes to the disk ({reason})"),
+        (None, None) => "not known yet what goes to the disk".to_owned(),
+    };
+    let amplification =
+        wear.write_amplification.map_or_else(String::new, |times| format!(" {times:.1} times"));
+    format!(
+        "{written},{amplification} the {} of readings, {:.1} fsyncs/s, over the last {}",
+        day(wear.entry_bytes_per_day),
+        wear.fsyncs_per_second,
+        span(wear.span_seconds as i64)
+    )
 }
 
 fn withheld(status: &Status) -> impl Iterator<Item = (&'static str, u64)> {

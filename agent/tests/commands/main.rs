@@ -6,4 +6,5 @@ mod letters;
 mod lifecycle;
 mod looking;
 mod watching;
+mod wear;
 mod world;

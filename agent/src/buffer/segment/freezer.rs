@@ -71,7 +71,7 @@ impl Freezer {
     pub(in crate::buffer) fn finish(mut self) -> Result<(), SegmentError> {
         self.write_block()?;
         let unfinished = self.dir.join(UNFINISHED);
-        self.file.sync_all().map_err(SegmentError::disk(&unfinished))?;
+        disk::sync_all(&self.file).map_err(SegmentError::disk(&unfinished))?;
         // From the disk, not from memory: the log goes once this stands.
         drop_cached(&unfinished);
         Frozen::open(&unfinished)?.verify()?;

@@ -43,8 +43,8 @@ impl Log {
         // From here on whatever fails drops the database as a segment does.
         let log = Self { dir: dir.to_owned(), db: Some(db), data };
         let sync = || -> std::io::Result<()> {
-            File::open(dir.join("conf"))?.sync_all()?;
-            log.data.sync_all()?;
+            disk::sync_all(&File::open(dir.join("conf"))?)?;
+            disk::sync_all(&log.data)?;
             disk::sync_dir(&dir.join("blobs"))?;
             disk::sync_dir(dir)
         };
@@ -71,7 +71,7 @@ impl Log {
     /// Returns when everything put before is on the disk.
     pub(super) fn make_durable(&self) -> Result<(), SegmentError> {
         self.guarded(|db| db.flush())?;
-        self.data.sync_data().map_err(SegmentError::disk(&self.dir))
+        disk::sync_data(&self.data).map_err(SegmentError::disk(&self.dir))
     }
 
     /// Returns the bytes of sled's file.

@@ -79,6 +79,9 @@ pub(super) fn lines(history: &History, fault: Option<&str>, now: TimestampMicros
     ));
     lines.push(format!("lag     {}", lag(status, now)));
     lines.push(format!("hub     {} {}", status.hub, hub(status)));
+    if let Some(wear) = &status.wear {
+        lines.push(format!("wear    {}", status::worn(wear)));
+    }
     let counts = &report.counts;
     lines.push(format!(
         "books   {} received {} {} stored + {} buffered + {} dead letters + {} evicted + {} rejected",

@@ -46,6 +46,8 @@ pub enum SegmentState {
     Active,
     /// It waits for the hub, whole or in part.
     Waiting,
+    /// It waits in its frozen form, which takes less.
+    Frozen,
     /// The hub has it whole.
     Stored,
     /// Some of it does not read back.
@@ -125,6 +127,7 @@ impl Buffer {
                 first if damaged.contains(&first) => SegmentState::Damaged,
                 first if active == Some(first) => SegmentState::Active,
                 _ if books.has(info.first, info.last) => SegmentState::Stored,
+                _ if info.is_frozen => SegmentState::Frozen,
                 _ => SegmentState::Waiting,
             },
         });

@@ -173,6 +173,15 @@ impl Process {
         self.proc_status_kilobytes("VmHWM:") * 1024
     }
 
+    /// Returns how many files, sockets and other descriptors the process has open.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn open_descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)
+    }
+
     /// Returns the processor time that the process took so far, of all its threads, from `/proc`.
     ///
     /// # Panics

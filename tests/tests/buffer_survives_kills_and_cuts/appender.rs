@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use penstock_agent::buffer::{Buffer, BufferSettings, Group, Lane, ReadLimits, SentCommit, StoredCommit};
+use penstock_agent::buffer::{
+    Buffer, BufferSettings, Freezing, Group, Lane, ReadLimits, SentCommit, StoredCommit,
+};
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 use rand::Rng;
 
@@ -66,6 +68,9 @@ pub(crate) fn run() {
     settings.segment_bytes = if until_bytes.is_some() { 16 << 20 } else { 1 << 20 };
     let buffer = Buffer::open(settings).unwrap();
     say(format_args!("opened {}", buffer.epoch()));
+    if until_bytes.is_none() {
+        freeze(buffer.clone());
+    }
     let draining = drains.then(|| drain(buffer.clone(), first == u64::MAX));
     if first < u64::MAX {
         append(&buffer, first, until_bytes);
@@ -106,6 +111,18 @@ fn append(buffer: &Buffer, mut first: u64, until_bytes: Option<u64>) {
 
 fn noise(random: &mut impl Rng, length: usize) -> String {
     (0..length).map(|_| char::from(random.random_range(33_u8..126))).collect()
+}
+
+/// Freezes what it can as long as the process lives.
+fn freeze(buffer: Buffer) {
+    std::thread::spawn(move || {
+        loop {
+            match buffer.freeze_oldest(|| true) {
+                Ok(Freezing::Done { segment, .. }) => say(format_args!("frozen {segment}")),
+                _ => std::thread::sleep(PAUSE),
+            }
+        }
+    });
 }
 
 /// Sends as the forwarder does: what is said is what the hub has, before the buffer hears of it.

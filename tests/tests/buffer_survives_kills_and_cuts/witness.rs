@@ -17,6 +17,7 @@ pub(crate) struct Witness {
     /// What each commit held.
     commits: HashMap<u64, String>,
     repeats: usize,
+    frozen: usize,
 }
 
 impl Witness {
@@ -41,6 +42,7 @@ impl Witness {
                     self.is_of_epoch(parts.next().unwrap());
                     self.take(parts.next().unwrap().parse().unwrap(), parts.next().unwrap());
                 }
+                "frozen" => self.frozen += 1,
                 _ => panic!("the buffer says {line:?}"),
             }
         }
@@ -74,10 +76,10 @@ impl Witness {
             assert!(missing.is_empty(), "{} acknowledged readings are lost: {missing:?}", missing.len());
             readings += last - first + 1;
         }
-        let (lives, commits, repeats) = (self.lives, self.commits.len(), self.repeats);
+        let (lives, commits, repeats, frozen) = (self.lives, self.commits.len(), self.repeats, self.frozen);
         format!(
             "{lives} lives, {readings} readings acknowledged, all of them there once; {commits} commits, {repeats} \
-             sent again"
+             sent again; {frozen} segments frozen"
         )
     }
 }

@@ -55,6 +55,7 @@ const fn word(state: SegmentState) -> &'static str {
     match state {
         SegmentState::Active => "active",
         SegmentState::Waiting => "waiting",
+        SegmentState::Frozen => "frozen",
         SegmentState::Stored => "stored",
         SegmentState::Damaged => "damaged",
     }

@@ -84,6 +84,23 @@ pub(super) fn token(file: &Path) -> Option<Finding> {
     })
 }
 
+/// Looks whether the agent's user alone may read the file that holds the hub's token.
+pub(super) fn token_file(settings: &Settings) -> Option<Finding> {
+    let file = settings.hub.token_file.as_deref()?;
+    let seen = file.metadata().ok()?;
+    if seen.mode() & 0o004 != 0 {
+        let text =
+            format!("{} holds the hub's token and is readable by everybody: chmod o-r", file.display());
+        return Some(Finding::bad(text));
+    }
+    let buffer = settings.buffer.dir.metadata().ok()?;
+    let is_only_its_owners = seen.mode() & 0o040 == 0 && seen.uid() != buffer.uid() && buffer.uid() != 0;
+    is_only_its_owners.then(|| {
+        let (owner, whose) = (owner_of(&settings.buffer.dir), owner_of(file));
+        Finding::bad(format!("{} is {whose}'s alone, the buffer is {owner}'s: chown it", file.display()))
+    })
+}
+
 /// Returns the directory, or the one above it that is there.
 fn nearest(dir: &Path) -> Option<PathBuf> {
     dir.ancestors().find(|ancestor| ancestor.is_dir()).map(Path::to_path_buf)

@@ -15,9 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::Settings;
 use crate::config::modbus::Bus;
 use crate::config::serial::PortSettings;
+use crate::config::{Layers, Settings};
 use crate::control::is_in_use;
 use crate::source::port_state;
 
@@ -56,14 +56,15 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Looks at everything that the configuration in `file` names. Waits some seconds for what does not answer.
+/// Looks at everything that the configuration names, and at the files it stands in. Waits some seconds for what does not answer.
 ///
 /// # Errors
 /// When the operating system gives no runtime.
-pub fn run(file: &Path, settings: &Settings) -> std::io::Result<Vec<Finding>> {
+pub fn run(layers: &Layers, settings: &Settings) -> std::io::Result<Vec<Finding>> {
     let mut findings = vec![disk::room(settings), disk::owner(settings)];
     findings.extend(disk::strangers(settings));
-    findings.extend(disk::token(file));
+    findings.extend(layers.files().filter_map(disk::token));
+    findings.extend(disk::token_file(settings));
     findings.extend(settings.serials.iter().map(|serial| serial_port(&serial.name, &serial.port)));
     for bus in &settings.modbus {
         if let Bus::Rtu(port) = &bus.bus {

@@ -1,14 +1,13 @@
 //! `check`: what is wrong with the configuration and with what it names.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use penstock_agent::config::{self, Certificates, LogSettings, Settings};
+use penstock_agent::config::{Certificates, Layers, LogSettings, Settings};
 use penstock_agent::{check, sample};
 
-use super::settings::{ConfigArgument, EXIT_CONFIG, told};
+use super::settings::{ConfigArgument, EXIT_CONFIG, environment, told};
 use super::{logging, output};
 
 /// Says what is wrong with the configuration, all of it at once, and whether what it names is there and answers.
@@ -29,35 +28,40 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) fn act(self) -> ExitCode {
-        let file = self.config.config.as_deref().unwrap_or(Path::new(config::DEFAULT_PATH));
-        let settings = match self.config.load(Certificates::Proven) {
-            Ok(settings) => settings,
+        let loaded = self.config.layers().and_then(|layers| {
+            let settings = layers.settings(environment(), Certificates::Proven)?;
+            Ok((layers, settings))
+        });
+        match loaded {
+            Ok((layers, settings)) => told(self.look(&layers, &settings)),
             Err(faults) => {
                 let lines: Vec<_> = faults.to_string().lines().map(|line| format!("✗ {line}")).collect();
-                return match output::line(&lines.join("\n")) {
+                match output::line(&lines.join("\n")) {
                     Ok(()) | Err(_) => ExitCode::from(EXIT_CONFIG),
-                };
+                }
             }
-        };
-        told(self.look(file, &settings))
+        }
     }
 
-    fn look(&self, file: &Path, settings: &Settings) -> anyhow::Result<ExitCode> {
-        output::line(&named(file, settings).join("\n"))?;
+    fn look(&self, layers: &Layers, settings: &Settings) -> anyhow::Result<ExitCode> {
+        output::line(&named(layers, settings).join("\n"))?;
         if self.sample {
             return hear(settings, Duration::from_secs(self.seconds));
         }
-        if self.config_only { Ok(ExitCode::SUCCESS) } else { look_around(file, settings) }
+        if self.config_only { Ok(ExitCode::SUCCESS) } else { look_around(layers, settings) }
     }
 }
 
 /// Says what the configuration names, a line each.
-fn named(file: &Path, settings: &Settings) -> Vec<String> {
-    let mut lines = vec![
-        format!("✓ {}", file.display()),
+fn named(layers: &Layers, settings: &Settings) -> Vec<String> {
+    let mut lines: Vec<_> = layers.files().map(|file| format!("✓ {}", file.display())).collect();
+    if layers.files().all(|file| file != layers.main()) {
+        lines.insert(0, format!("✓ {} is not there: defaults", layers.main().display()));
+    }
+    lines.extend([
         format!("✓ agent {} sends to {}", settings.agent.id, settings.hub.url),
         format!("✓ buffer in {}, quota {} bytes", settings.buffer.dir.display(), settings.buffer.quota_bytes),
-    ];
+    ]);
     lines.extend(mqtt(settings));
     let serials = settings.serials.iter();
     lines.extend(serials.map(|serial| {
@@ -105,8 +109,8 @@ fn mqtt(settings: &Settings) -> Vec<String> {
     lines
 }
 
-fn look_around(file: &Path, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let findings = check::run(file, settings).context("check")?;
+fn look_around(layers: &Layers, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let findings = check::run(layers, settings).context("check")?;
     for finding in &findings {
         output::line(&finding.to_string())?;
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use penstock_agent::config::{self, Certificates, Settings};
+use penstock_agent::config::{self, Certificates, ConfigFaults, Layers, Settings};
 use penstock_agent::control::{self, Door};
 use penstock_agent::run;
 
@@ -16,14 +16,23 @@ pub(super) const EXIT_CONFIG: u8 = 78;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ConfigArgument {
     /// The configuration file; the default may be absent.
-    #[arg(long, value_name = "FILE", help = format!("The configuration file [default: {}]", config::DEFAULT_PATH))]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = format!("The configuration file; drop-ins beside X.toml lie in X.d/ [default: {}]", config::DEFAULT_PATH)
+    )]
     pub(super) config: Option<PathBuf>,
 }
 
 impl ConfigArgument {
-    /// Reads the configuration, the environment over it.
-    pub(super) fn load(&self, certificates: Certificates) -> Result<Settings, config::ConfigFaults> {
+    /// Reads the configuration and its drop-ins, the environment over them.
+    pub(super) fn load(&self, certificates: Certificates) -> Result<Settings, ConfigFaults> {
         config::load(self.config.as_deref(), environment(), certificates)
+    }
+
+    /// Reads the files only.
+    pub(super) fn layers(&self) -> Result<Layers, ConfigFaults> {
+        Layers::find(self.config.as_deref())
     }
 }
 
@@ -68,7 +77,7 @@ pub(super) fn told(outcome: anyhow::Result<ExitCode>) -> ExitCode {
 }
 
 /// Takes the environment's variables that are text; no key of ours has another.
-fn environment() -> impl Iterator<Item = (String, String)> {
+pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

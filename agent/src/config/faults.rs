@@ -3,15 +3,20 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::Certificates;
+use super::{Certificates, DEFAULT_PATH};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The file as a whole.
-    File,
-    /// A line of the file, from 1.
-    Line(usize),
+    /// The file of this number as a whole; files are counted from 0 in the order in which they are read.
+    File(usize),
+    /// A line of a file.
+    Line {
+        /// The file's number.
+        file: usize,
+        /// From 1.
+        line: usize,
+    },
     /// An environment variable.
     Environment(String),
 }
@@ -29,16 +34,21 @@ pub struct Fault {
 /// Everything that is wrong with a configuration; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigFaults {
-    file: PathBuf,
-    /// The faults in the order of the file.
+    /// The files by their numbers.
+    pub(super) files: Vec<PathBuf>,
+    /// The faults in the order of the files.
     pub faults: Vec<Fault>,
 }
 
+impl Fault {
+    pub(super) fn unreadable(file: usize, error: &std::io::Error) -> Self {
+        Self { origin: Origin::File(file), key: String::new(), reason: format!("cannot be read: {error}") }
+    }
+}
+
 impl ConfigFaults {
-    pub(super) fn unreadable(file: PathBuf, error: &std::io::Error) -> Self {
-        let fault =
-            Fault { origin: Origin::File, key: String::new(), reason: format!("cannot be read: {error}") };
-        Self { file, faults: vec![fault] }
+    fn name(&self, file: usize) -> std::path::Display<'_> {
+        self.files.get(file).map_or(Path::new(DEFAULT_PATH), PathBuf::as_path).display()
     }
 }
 
@@ -50,8 +60,8 @@ impl fmt::Display for ConfigFaults {
                 writeln!(f)?;
             }
             match &fault.origin {
-                Origin::File => write!(f, "{}: ", self.file.display())?,
-                Origin::Line(line) => write!(f, "{}:{line}: ", self.file.display())?,
+                Origin::File(file) => write!(f, "{}: ", self.name(*file))?,
+                Origin::Line { file, line } => write!(f, "{}:{line}: ", self.name(*file))?,
                 Origin::Environment(name) => write!(f, "environment {name}: ")?,
             }
             if !fault.key.is_empty() {
@@ -94,15 +104,15 @@ impl FaultLog {
         self.known_keys.iter().map(String::as_str)
     }
 
-    pub(super) fn into_result<T>(mut self, file: &Path, value: T) -> Result<T, ConfigFaults> {
+    pub(super) fn into_result<T>(mut self, files: Vec<PathBuf>, value: T) -> Result<T, ConfigFaults> {
         if self.faults.is_empty() {
             return Ok(value);
         }
         self.faults.sort_by_key(|fault| match fault.origin {
-            Origin::File => (0, 0),
-            Origin::Line(line) => (1, line),
-            Origin::Environment(_) => (2, 0),
+            Origin::File(file) => (file, 0),
+            Origin::Line { file, line } => (file, line),
+            Origin::Environment(_) => (usize::MAX, 0),
         });
-        Err(ConfigFaults { file: file.to_path_buf(), faults: self.faults })
+        Err(ConfigFaults { files, faults: self.faults })
     }
 }

@@ -1,8 +1,8 @@
 //! What the operator wrote, checked: from TOML and environment to settings that the rest of the agent can trust.
 //!
 //! ```text
-//! agent.toml ─▶ tree (with lines) ─▶ section reader, one file a stage ─▶ Settings
-//! PENSTOCK_AGENT__BUFFER__DIR=… ─┘            └─▶ faults, all of them at once
+//! agent.toml, agent.d/*.toml ─▶ layers ─▶ tree (with lines) ─▶ section reader, one file a stage ─▶ Settings
+//! PENSTOCK_AGENT__BUFFER__DIR=… ────────┘                                     └─▶ faults, all of them at once
 //! ```
 //!
 //! Every default stands in the `Default` of its settings. This module must not open sockets or buffers.
@@ -16,6 +16,7 @@ mod decode;
 mod device;
 mod faults;
 mod forward;
+mod layers;
 mod listener;
 mod mapping;
 pub mod modbus;
@@ -30,7 +31,7 @@ mod tls;
 mod topic_filter;
 mod tree;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use agent::{AgentSettings, HubSettings, LogFormat, LogSettings};
 pub use buffer::{BufferSettings, QuotaPolicy};
@@ -40,6 +41,7 @@ pub use decode::{DecodeSettings, Dialect};
 pub use device::{DeviceSettings, SensorClass};
 pub use faults::{ConfigFaults, Fault};
 pub use forward::ForwardSettings;
+pub use layers::Layers;
 pub use listener::{ListenerSettings, TlsListenerSettings};
 pub use mapping::{MappingSettings, PayloadFormat, TimeUnit};
 pub use modbus::ModbusSettings;
@@ -109,7 +111,7 @@ pub enum Certificates {
     Trusted,
 }
 
-/// Reads the file and the environment.
+/// Reads the file, its drop-ins and the environment.
 ///
 /// Without a `path`, [`DEFAULT_PATH`] is read, and when that does not exist the defaults stand.
 ///
@@ -120,14 +122,7 @@ pub fn load(
     environment: impl IntoIterator<Item = (String, String)>,
     certificates: Certificates,
 ) -> Result<Settings, ConfigFaults> {
-    let file = path.map_or_else(|| PathBuf::from(DEFAULT_PATH), Path::to_path_buf);
-    let text = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(ConfigFaults::unreadable(file, &error)),
-    };
-    let (settings, log) = read(&text, environment, certificates);
-    log.into_result(&file, settings)
+    Layers::find(path)?.settings(environment, certificates)
 }
 
 /// Reads a configuration from text; `file` only names it in faults.
@@ -139,21 +134,11 @@ pub fn parse(
     text: &str,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigFaults> {
-    let (settings, log) = read(text, environment, Certificates::Proven);
-    log.into_result(file, settings)
+    Layers::of_text(file, text).settings(environment, Certificates::Proven)
 }
 
-fn read(
-    text: &str,
-    environment: impl IntoIterator<Item = (String, String)>,
-    certificates: Certificates,
-) -> (Settings, FaultLog) {
-    let mut log = FaultLog::new(certificates);
-    let Some(mut root) = tree::from_toml(text, &mut log) else {
-        return (Settings::default(), log);
-    };
-    tree::overlay_environment(&mut root, environment, &mut log);
-    let mut top = Section::top(root, &mut log);
+fn read_tree(root: tree::Node, log: &mut FaultLog) -> Settings {
+    let mut top = Section::top(root, log);
     let settings = Settings {
         agent: top.table("agent", agent::read_agent),
         hub: top.table("hub", agent::read_hub),
@@ -173,7 +158,7 @@ fn read(
         log: top.table("log", agent::read_log),
     };
     top.refuse_unknown();
-    (settings, log)
+    settings
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl<'a> Section<'a> {
 
     fn open(path: String, node: Option<Node>, log: &'a mut FaultLog) -> Self {
         let (origin, entries) = match node {
-            None => (Origin::File, BTreeMap::new()),
+            None => (Origin::File(0), BTreeMap::new()),
             Some(Node { origin, value: NodeValue::Table(entries) }) => (origin, entries),
             Some(Node { origin, value }) => {
                 log.add(origin.clone(), path.clone(), format!("must be a table, is {}", value.kind()));

@@ -168,9 +168,10 @@ fn sample_with_everything_in_use() -> String {
 #[test]
 fn the_sample_configuration_shows_every_key() {
     let everything = sample_with_everything_in_use();
-    let (settings, log) = read(&everything, [], Certificates::Proven);
+    let layers = Layers::of_text(Path::new("deploy/agent.toml"), &everything);
+    let (settings, log) = layers.read([], Certificates::Proven);
     let keys: Vec<String> = log.known_keys().map(str::to_owned).collect();
-    assert_eq!(log.into_result(Path::new("deploy/agent.toml"), ()), Ok(()));
+    assert_eq!(log.into_result(vec!["deploy/agent.toml".into()], ()), Ok(()));
     assert!(!settings.mqtt_clients.is_empty() && !settings.mappings.is_empty());
     assert!(!settings.serials.is_empty() && !settings.modbus.is_empty() && !settings.commands.is_empty());
     assert!(!settings.series.is_empty());

@@ -39,20 +39,23 @@ impl NodeValue {
     }
 }
 
-/// Parses `text`; none when it is not TOML, which the log then says with every place.
-pub(super) fn from_toml(text: &str, log: &mut FaultLog) -> Option<Node> {
+/// Returns a tree in which nothing stands.
+pub(super) const fn empty() -> Node {
+    Node { origin: Origin::File(0), value: NodeValue::Table(BTreeMap::new()) }
+}
+
+/// Parses the `text` of a file; none when it is not TOML, which the log then says with every place.
+pub(super) fn from_toml(file: usize, text: &str, log: &mut FaultLog) -> Option<Node> {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let line = |offset| Origin::Line { file, line: line_of(text, offset) };
     for error in &errors {
-        let origin = error.span().map_or(Origin::File, |span| Origin::Line(line_of(text, span.start)));
+        let origin = error.span().map_or(Origin::File(file), |span| line(span.start));
         log.add(origin, "", error.message());
     }
     if !errors.is_empty() {
         return None;
     }
-    Some(Node {
-        origin: Origin::File,
-        value: convert_table(table.get_ref(), &|offset| Origin::Line(line_of(text, offset))),
-    })
+    Some(Node { origin: Origin::File(0), value: convert_table(table.get_ref(), &line) })
 }
 
 /// Puts `PENSTOCK_AGENT__SECTION__KEY=value` over what the file says. A value is TOML where it parses as

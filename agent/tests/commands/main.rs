@@ -2,6 +2,7 @@
 //! on a pipe that is closed early.
 
 mod buffers;
+mod drop_ins;
 mod letters;
 mod lifecycle;
 mod looking;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::{Certificates, Settings, parse, read};
+use crate::config::{Certificates, Layers, Settings, parse};
 use crate::tls::authority::{Authority, Validity};
 use crate::tls::{ClientAuthority, IdentityFiles};
 
@@ -15,6 +15,10 @@ fn faults_of(text: &str) -> Vec<String> {
         Ok(settings) => panic!("accepted: {settings:?}"),
         Err(faults) => faults.to_string().lines().map(str::to_owned).collect(),
     }
+}
+
+fn layers(text: &str) -> Layers {
+    Layers::of_text(Path::new("agent.toml"), text)
 }
 
 fn identity(files: &IdentityFiles) -> String {
@@ -166,8 +170,8 @@ fn halves_are_refused() {
 #[test]
 fn certificates_are_not_looked_into_where_only_the_books_are_wanted() {
     let tls = "ca = \"/nowhere/ca.pem\"\ncertificate = \"/nowhere/c\"\nkey = \"/nowhere/k\"\n";
-    let (settings, log) = read(&client("mqtts://broker", tls), [], Certificates::Trusted);
-    assert_eq!(log.into_result(Path::new("agent.toml"), ()), Ok(()));
+    let (settings, log) = layers(&client("mqtts://broker", tls)).read([], Certificates::Trusted);
+    assert_eq!(log.into_result(vec!["agent.toml".into()], ()), Ok(()));
     assert!(settings.mqtt_clients[0].tls.is_some());
 }
 
@@ -182,8 +186,8 @@ fn a_certificate_that_is_not_valid_yet_may_be_the_clocks_fault_and_stands() {
 fn a_certificate_that_has_expired_does_not_keep_the_agent_from_running() {
     let authority = Authority::new();
     let tls = format!("ca = {:?}\n{}", authority.ca(), identity(&authority.client(Validity::Expired)));
-    let (settings, log) = read(&client("mqtts://broker", &tls), [], Certificates::Running);
-    assert_eq!(log.into_result(Path::new("agent.toml"), ()), Ok(()));
+    let (settings, log) = layers(&client("mqtts://broker", &tls)).read([], Certificates::Running);
+    assert_eq!(log.into_result(vec!["agent.toml".into()], ()), Ok(()));
     assert!(settings.mqtt_clients[0].tls.is_some());
     assert!(faults_of(&client("mqtts://broker", &tls))[0].contains("has expired"));
 }

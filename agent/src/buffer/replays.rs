@@ -171,7 +171,7 @@ impl Loaded {
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         file.write_all(record)?;
-        disk::sync_all(&file)
+        disk::sync_all(file)
     }
 }
 

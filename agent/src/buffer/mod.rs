@@ -30,6 +30,8 @@ mod read;
 mod replay;
 mod replays;
 mod room;
+#[cfg_attr(not(test), expect(dead_code, reason = "what is damaged is read by it next"))]
+mod salvage;
 mod seal;
 mod segment;
 mod segment_dirs;

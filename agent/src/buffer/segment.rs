@@ -21,6 +21,7 @@ use super::seal;
 pub(super) use freezer::Freezer;
 use frozen::Frozen;
 use log::Log;
+pub(super) use log::{COUNT_BYTES, KEY_BYTES};
 
 /// An open segment.
 pub(super) struct Segment {
@@ -116,6 +117,20 @@ impl Segment {
             Form::Frozen(_) => {
                 Err(SegmentError::disk(&self.dir)(std::io::ErrorKind::ReadOnlyFilesystem.into()))
             }
+        }
+    }
+
+    /// Puts the first pieces of a commit only, as a crash may.
+    #[cfg(test)]
+    pub(super) fn put_some(
+        &self,
+        number: CommitNumber,
+        bytes: &[u8],
+        most: usize,
+    ) -> Result<(), SegmentError> {
+        match &self.form {
+            Form::Log(log) => log.put_some(number, bytes, most),
+            Form::Frozen(_) => self.put(number, bytes),
         }
     }
 

@@ -16,8 +16,8 @@ use super::{SegmentError, drop_cached};
 
 /// The most bytes of one piece: 17 of them with their keys stay below the 128 KiB at which sled makes blobs.
 const PIECE_BYTES: usize = 6 * 1024;
-const KEY_BYTES: usize = 10;
-const COUNT_BYTES: usize = 2;
+pub(in crate::buffer) const KEY_BYTES: usize = 10;
+pub(in crate::buffer) const COUNT_BYTES: usize = 2;
 /// sled's own page cache, for each open segment; at most three are open. sled spreads its pages over 256 parts and
 /// never evicts a part's last page, so a segment with fewer pages (16 MiB are about 300) stays in memory whole: the
 /// size of segments bounds the memory, not this.
@@ -54,10 +54,20 @@ impl Log {
 
     /// Puts an encoded commit in; durable only after [`Self::make_durable`].
     pub(super) fn put(&self, number: CommitNumber, bytes: &[u8]) -> Result<(), SegmentError> {
+        self.put_some(number, bytes, usize::MAX)
+    }
+
+    /// Puts the first pieces of a commit in.
+    pub(super) fn put_some(
+        &self,
+        number: CommitNumber,
+        bytes: &[u8],
+        most: usize,
+    ) -> Result<(), SegmentError> {
         let pieces = bytes.chunks(PIECE_BYTES);
         let count = u16::try_from(pieces.len()).map_err(|_| self.damaged("entry has too many pieces"))?;
         self.guarded(|db| {
-            for (place, piece) in pieces.enumerate() {
+            for (place, piece) in pieces.enumerate().take(most) {
                 let place = u16::try_from(place).unwrap_or(u16::MAX);
                 let mut value = Vec::with_capacity(COUNT_BYTES + piece.len());
                 value.extend_from_slice(&count.to_le_bytes());

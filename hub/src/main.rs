@@ -1,20 +1,27 @@
 //! The hub's command line.
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use penstock_hub::access::{Access, Role, Token, TokenSummary};
+use mongodb::bson::DateTime;
+use penstock_hub::access::{Access, InvitationSummary, Role, Token, TokenSummary};
 use penstock_hub::config::{ConfigError, EXIT_BAD_CONFIGURATION, LogFormat, LogSettings, Settings};
 use penstock_hub::ingest::application::APPLICATION_PREFIX;
 use penstock_hub::mongod::Visit;
 use penstock_hub::run;
 use penstock_shared::id::AgentId;
+use penstock_shared::join::JoinCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+/// A code is no token that lies about for years.
+const LONGEST_VALIDITY_SECONDS: u64 = 30 * 86_400;
 
 /// Takes batches from gateways, stores every reading once, rolls up, and pushes live updates.
 #[derive(Debug, Parser)]
@@ -33,7 +40,7 @@ enum Command {
     Run,
     /// Checks the configuration and reports every fault.
     Check,
-    /// Makes and lists the tokens of gateways.
+    /// Makes and lists the tokens of gateways, and invites gateways.
     #[command(subcommand)]
     Agents(AgentsCommand),
     /// Makes and lists the tokens of people and applications.
@@ -48,7 +55,23 @@ enum AgentsCommand {
         /// The gateway's id, as in its agent.toml.
         name: AgentId,
     },
-    /// Lists the gateways that have tokens.
+    /// Invites a gateway: prints a code, this once, with which `penstock-agent join` fetches a token.
+    Invite {
+        /// The gateway's id from then on. An older invitation for it ends.
+        name: AgentId,
+        /// How long the code can be used: 30m, 1h, 2d; at most 30 days.
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_validity)]
+        valid_for: Duration,
+        /// The hub's address as gateways see it, for the line that is printed.
+        #[arg(long)]
+        url: Option<String>,
+    },
+    /// Takes an invitation back.
+    Uninvite {
+        /// The gateway that was invited.
+        name: AgentId,
+    },
+    /// Lists the gateways that have tokens, and those that are invited.
     List,
 }
 
@@ -148,11 +171,28 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
     let database = run::connect(uri, &settings.mongodb).await?.database(&settings.mongodb.database);
     let access = Access::open(&database, &settings.access, settings.http.listen).await?;
     match command {
-        Command::Agents(AgentsCommand::Add { name }) if name.as_str().starts_with(APPLICATION_PREFIX) => {
+        Command::Agents(AgentsCommand::Add { name } | AgentsCommand::Invite { name, .. })
+            if name.as_str().starts_with(APPLICATION_PREFIX) =>
+        {
             anyhow::bail!("ids that begin with {APPLICATION_PREFIX} are not for agents")
         }
         Command::Agents(AgentsCommand::Add { name }) => print_token(&access.add_agent(&name).await?),
-        Command::Agents(AgentsCommand::List) => print_list(&access.list(true).await?),
+        Command::Agents(AgentsCommand::Invite { name, valid_for, url }) => {
+            let (code, ends) = access.invite(&name, valid_for).await?;
+            print_invitation(&code, ends, &url.unwrap_or_else(|| url_seen_from_afar(settings.http.listen)))
+        }
+        Command::Agents(AgentsCommand::Uninvite { name }) => {
+            let was_there = access.withdraw_invitation(&name).await?;
+            anyhow::ensure!(was_there, "{name} is not invited, or has joined");
+            Ok(())
+        }
+        Command::Agents(AgentsCommand::List) => {
+            print_list(&access.list(true).await?)?;
+            for InvitationSummary { name, expires_at } in access.invitations().await? {
+                print(&format!("{name}\tinvited\tuntil {}", expires_at.try_to_rfc3339_string()?))?;
+            }
+            Ok(())
+        }
         Command::Users(UsersCommand::Add { name, role }) => print_token(&access.add_user(&name, role).await?),
         Command::Users(UsersCommand::List) => print_list(&access.list(false).await?),
         Command::Run | Command::Check => Ok(()),
@@ -162,6 +202,35 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
 fn print_token(token: &Token) -> anyhow::Result<()> {
     eprintln!("this token is shown only once:");
     print(token.reveal())
+}
+
+fn print_invitation(code: &JoinCode, ends: DateTime, url: &str) -> anyhow::Result<()> {
+    let ends = ends.try_to_rfc3339_string()?;
+    eprintln!("this code is shown only once, and good for one gateway until {ends}; there, type:");
+    eprintln!("  sudo penstock-agent join {url} {code}");
+    print(&code.to_string())
+}
+
+/// Guesses what gateways call this hub; behind a proxy or in a container it is something else.
+fn url_seen_from_afar(listen: SocketAddr) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match host.trim() {
+        host if listen.ip().is_unspecified() && !host.is_empty() => {
+            format!("http://{host}:{}", listen.port())
+        }
+        _ => format!("http://{listen}"),
+    }
+}
+
+/// Reads a number with one of the units s, m, h and d.
+fn parse_validity(text: &str) -> Result<Duration, String> {
+    let seconds = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)]
+        .into_iter()
+        .find_map(|(unit, seconds)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(seconds));
+    seconds
+        .filter(|seconds| (1..=LONGEST_VALIDITY_SECONDS).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(|| "must be a time such as 30m, 1h or 2d, at most 30d".to_owned())
 }
 
 fn print_list(tokens: &[TokenSummary]) -> anyhow::Result<()> {

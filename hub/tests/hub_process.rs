@@ -112,6 +112,20 @@ impl Hub {
         }
     }
 
+    /// Asks to join and returns status and answer.
+    async fn join(&self, request: &Value) -> (u16, Value) {
+        let response = self.client.post(format!("{}/api/v1/join", self.url)).json(request).send().await;
+        let response = response.expect("answers");
+        (response.status().as_u16(), response.json().await.expect("JSON"))
+    }
+
+    /// Sends batches without a frame, as an agent does to hear whether its token is good.
+    async fn send_no_frame(&self, token: &str) -> StatusCode {
+        let request = self.client.post(format!("{}/api/v1/batches", self.url)).bearer_auth(token);
+        let request = request.header("content-type", "application/vnd.penstock.frames");
+        request.send().await.expect("answers").status()
+    }
+
     async fn status_of(&self, token: &str) -> StatusCode {
         let request = self.client.get(format!("{}/api/v1/status", self.url)).bearer_auth(token);
         request.send().await.expect("answers").status()
@@ -228,13 +242,83 @@ async fn only_pages_of_the_hub_itself_may_open_the_websocket() {
     assert_eq!((&snapshot["type"], &snapshot["channel"]), (&json!("snapshot"), &json!("order:minute")));
 }
 
+#[tokio::test]
+async fn a_code_enrols_one_gateway_once_and_every_other_code_is_answered_alike() {
+    let hub = Hub::run();
+    let (first, second) = ("1".repeat(64), "2".repeat(64));
+    let code = hub.command(&["agents", "invite", "gw", "--valid-for", "30m"]);
+    assert!(hub.command(&["agents", "list"]).starts_with("gw\tinvited\tuntil "));
+    let (status, other) = hub.join(&json!({ "code": code, "token": first, "agent": "another" })).await;
+    assert_eq!((status, &other["error"]["message"]), (409, &json!("this code is for agent gw")));
+    // Typed as people do.
+    let joined = hub.join(&json!({ "code": code.to_lowercase().replace('-', " "), "token": first })).await;
+    assert_eq!(joined, (200, json!({ "agent": "gw" })));
+    let lost = hub.join(&json!({ "code": code, "token": first, "agent": "gw" })).await;
+    assert_eq!(lost, joined, "an answer that was lost is given again");
+    let listed = hub.command(&["agents", "list"]);
+    assert!(listed.starts_with("gw\tagent\t") && listed.lines().count() == 1, "{listed}");
+    // What a hub says to a known agent whose request has no frame.
+    assert_eq!(hub.send_no_frame(&first).await, StatusCode::BAD_REQUEST);
+    assert_eq!(hub.send_no_frame(&second).await, StatusCode::UNAUTHORIZED);
+
+    let wrong = hub.join(&json!({ "code": "0000-0000-0000-0000", "token": second })).await;
+    assert_eq!(wrong.0, 403);
+    let replaced = hub.command(&["agents", "invite", "gw2"]);
+    let newer = hub.command(&["agents", "invite", "gw2"]);
+    let withdrawn = hub.command(&["agents", "invite", "gw3"]);
+    hub.command(&["agents", "uninvite", "gw3"]);
+    let expired = hub.command(&["agents", "invite", "gw4", "--valid-for", "1s"]);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    for code in [&code, &replaced, &withdrawn, &expired, "no code at all"] {
+        assert_eq!(hub.join(&json!({ "code": code, "token": second })).await, wrong, "{code}");
+    }
+    // A token that is another agent's already stays that agent's.
+    assert_eq!(hub.join(&json!({ "code": newer, "token": first })).await, wrong);
+    let weak = hub.join(&json!({ "code": newer, "token": "0000" })).await;
+    assert_eq!(weak.0, 400);
+}
+
+#[tokio::test]
+async fn of_many_gateways_with_one_code_one_has_it_and_guessing_is_slowed() {
+    let hub = Hub::run();
+    let code = hub.command(&["agents", "invite", "gw"]);
+    let tokens: Vec<String> = (1..=8).map(|n| n.to_string().repeat(64)).collect();
+    let requests: Vec<Value> = tokens.iter().map(|token| json!({ "code": code, "token": token })).collect();
+    let answers = futures_util::future::join_all(requests.iter().map(|request| hub.join(request))).await;
+    let winners: Vec<usize> = (0..8).filter(|n| answers[*n].0 == 200).collect();
+    assert_eq!(winners.len(), 1, "{answers:?}");
+    assert!((0..8).all(|n| winners.contains(&n) || answers[n].0 == 403), "{answers:?}");
+    for (n, token) in tokens.iter().enumerate() {
+        let accepted = hub.send_no_frame(token).await == StatusCode::BAD_REQUEST;
+        assert_eq!(accepted, winners.contains(&n));
+    }
+    let guess = json!({ "code": "0000-0000-0000-0000", "token": tokens[0] });
+    let guesses = futures_util::future::join_all((0..60).map(|_| hub.join(&guess))).await;
+    let slowed = guesses.iter().filter(|(status, _)| *status == 429).count();
+    assert!(slowed > 0 && guesses.iter().all(|(status, _)| matches!(*status, 403 | 429)), "{guesses:?}");
+}
+
+#[test]
+fn a_hub_that_others_can_reach_runs_once_a_gateway_is_invited() {
+    let directory = tempfile::tempdir().expect("a directory");
+    // The loopback interface by a name that does not tell.
+    let config = write_config(directory.path(), "[::ffff:127.0.0.1]:0");
+    let output = command(&["run"], &config).output().expect("runs");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no token and no invitation exists"));
+    let invited = command(&["agents", "invite", "gw"], &config).output().expect("runs");
+    assert!(invited.status.success(), "{}", String::from_utf8_lossy(&invited.stderr));
+    let (mut child, _) = start(&config);
+    signal(&child, Signal::TERM);
+    child.wait().expect("ended");
+}
+
 #[test]
 fn an_open_hub_does_not_listen_where_others_can_reach_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let config = write_config(directory.path(), "0.0.0.0:0");
     let output = command(&["run"], &config).output().expect("runs");
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no token exists"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no token and no invitation exists"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub mod frame;
 
 pub mod answer;
 pub mod backoff;
+pub mod join;
 pub mod report;
 
 pub mod live;

@@ -5,6 +5,7 @@
 //! not know HTTP's requests and answers.
 
 mod cache;
+mod invitations;
 mod origin;
 mod rate;
 mod registry;
@@ -16,14 +17,18 @@ use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use mongodb::Database;
+use mongodb::bson::DateTime;
 use penstock_shared::id::AgentId;
+use penstock_shared::join::JoinCode;
 use tokio::sync::Mutex;
 
 use crate::config::{AccessSettings, RequireTokens};
 
 use cache::Cache;
+use invitations::Invitations;
 use registry::Registry;
 
+pub use invitations::{InvitationSummary, Joined};
 pub use origin::{is_loopback_host, is_origin_allowed};
 pub use rate::RateLimiter;
 pub use registry::TokenSummary;
@@ -67,8 +72,8 @@ pub enum AccessError {
     InvalidName,
     /// The hub is open to everybody, and would be reachable by everybody.
     #[error(
-        "no token exists, so everybody could read and write: the hub listens on the loopback interface only, not on \
-         {0}; add a token first with `penstock-hub users add NAME --role admin`"
+        "no token and no invitation exists, so everybody could read and write: the hub listens on the loopback \
+         interface only, not on {0}; add a token first with `penstock-hub users add NAME --role admin`"
     )]
     OpenToTheWorld(SocketAddr),
 }
@@ -77,6 +82,7 @@ pub enum AccessError {
 #[derive(Debug)]
 pub struct Access {
     registry: Registry,
+    invitations: Invitations,
     settings: AccessSettings,
     identities: Mutex<Cache<TokenHash, Option<Identity>>>,
     /// What [`Access::needs`] found last, and when.
@@ -97,6 +103,7 @@ impl Access {
     ) -> Result<Self, AccessError> {
         Ok(Self {
             registry: Registry::open(database).await?,
+            invitations: Invitations::open(database).await?,
             settings: settings.clone(),
             identities: Mutex::new(Cache::new(settings.cache)),
             known_needs: RwLock::new(None),
@@ -107,10 +114,10 @@ impl Access {
     /// Refuses to let an open hub listen where others can reach it.
     ///
     /// # Errors
-    /// When no token exists and `listen` is no loopback address, or the database fails.
+    /// When neither a token nor an invitation exists and `listen` is no loopback address, or the database fails.
     pub async fn check_listen_address(&self, listen: SocketAddr) -> Result<Needs, AccessError> {
         let exist = self.registry.existing_kinds().await?;
-        let some_exist = exist.agents || exist.people;
+        let some_exist = exist.agents || exist.people || self.invitations.some_stand().await?;
         if self.reachable && !some_exist && self.settings.require_tokens == RequireTokens::Auto {
             return Err(AccessError::OpenToTheWorld(listen));
         }
@@ -164,6 +171,56 @@ impl Access {
         let token = Token::random();
         self.registry.insert_agent(token.hash(), agent).await?;
         Ok(token)
+    }
+
+    /// Invites a gateway and returns the code, which is kept as a hash, and when it ends. An older invitation for the
+    /// same gateway ends at once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn invite(
+        &self,
+        agent: &AgentId,
+        valid_for: Duration,
+    ) -> Result<(JoinCode, DateTime), AccessError> {
+        let code = JoinCode::random();
+        let ends = self.invitations.invite(&code, agent, valid_for).await?;
+        Ok((code, ends))
+    }
+
+    /// Takes an invitation back, and tells whether there was one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn withdraw_invitation(&self, agent: &AgentId) -> Result<bool, AccessError> {
+        Ok(self.invitations.withdraw(agent).await?)
+    }
+
+    /// Lists the invitations that stand.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn invitations(&self) -> Result<Vec<InvitationSummary>, AccessError> {
+        Ok(self.invitations.list().await?)
+    }
+
+    /// Gives a gateway the token that it drew, in exchange for a code.
+    ///
+    /// # Errors
+    /// When the database fails; whether the code was taken is unknown then, and the gateway asks again.
+    pub async fn join(
+        &self,
+        code: &JoinCode,
+        token: &Token,
+        asked: Option<&AgentId>,
+    ) -> Result<Joined, AccessError> {
+        let joined = self.invitations.take(code, token, asked).await?;
+        if matches!(joined, Joined::As(_)) {
+            // It may have been refused a moment ago.
+            self.identities.lock().await.remove(&token.hash());
+            *self.known_needs.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        Ok(joined)
     }
 
     /// Makes a token for a person or an application and returns it; only its hash is kept.

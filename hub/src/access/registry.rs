@@ -1,6 +1,7 @@
 //! The collection `tokens`: `{_id: hash, kind, name, role, of, createdAt, expiresAt}`.
 //!
-//! `kind` is `agent`, `user` or `session`; a session points to its user's token with `of` and expires.
+//! `kind` is `agent`, `user` or `session`; a session points to its user's token with `of` and expires. Invitations stand
+//! beside them, and are `invitations`' matter.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,7 @@ use super::token::TokenHash;
 use super::{Identity, Needs, Role};
 
 /// The collection's name.
-const COLLECTION: &str = "tokens";
+pub(super) const COLLECTION: &str = "tokens";
 
 /// A token as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

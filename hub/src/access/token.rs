@@ -31,10 +31,18 @@ impl Token {
         plausible.then(|| Self(text.to_owned()))
     }
 
+    /// Takes a token that a gateway drew itself; none when it has not the length and the digits of ours.
+    #[must_use]
+    pub fn drawn(text: &str) -> Option<Self> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let is_one = text.len() == 2 * TOKEN_BYTES && text.bytes().all(is_digit);
+        is_one.then(|| Self(text.to_owned()))
+    }
+
     /// Returns the hash under which the token is kept.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::digest(self.0.as_bytes()).into())
+        TokenHash::of(&self.0)
     }
 
     /// Returns the secret, to be shown once.
@@ -47,6 +55,13 @@ impl Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
+    }
+}
+
+impl TokenHash {
+    /// Hashes a secret.
+    pub(super) fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
     }
 }
 
@@ -83,5 +98,9 @@ mod tests {
         assert_eq!(one.reveal().len(), 64);
         assert_ne!(one, other);
         assert!(!format!("{one:?}").contains(one.reveal()));
+        assert_eq!(Token::drawn(one.reveal()), Some(one));
+        for weak in ["", "00", &"A".repeat(64), &"g".repeat(64), &"0".repeat(65)] {
+            assert_eq!(Token::drawn(weak), None, "{weak:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Routes read MongoDB and say what they find, or hand what arrives to ingest; themselves they write nothing but agents'
-//! reports and sessions.
+//! reports, sessions, and the tokens of gateways that join.
 
 pub mod agents;
 pub mod application_events;
@@ -18,6 +18,7 @@ mod events;
 mod gate;
 mod headers;
 mod health;
+mod join;
 mod live;
 mod metrics;
 mod openapi;
@@ -63,6 +64,7 @@ fn routes(settings: &Settings) -> Router<ApiState> {
         .route("/metrics", get(prometheus::get))
         .route("/api/v1/openapi.json", get(openapi::get))
         .route("/api/v1/session", post(session::post).delete(session::delete))
+        .route("/api/v1/join", post(join::post))
         .route("/api/v1/batches", post(batches::post).layer(frames_limit))
         .route("/api/v1/agents/report", post(report::post))
         .route("/api/v1/agents", get(agents::get))

@@ -12,6 +12,10 @@ use crate::live::Live;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
+/// How often one address may try to join, and how often at once; a proxy's address stands for all behind it.
+const JOINS_PER_SECOND: f64 = 1.0;
+const JOINS_AT_ONCE: f64 = 20.0;
+
 /// The stages that routes speak to.
 #[derive(Debug)]
 pub struct Stages {
@@ -39,6 +43,7 @@ pub struct ApiState(Arc<Shared>);
 struct Shared {
     stages: Stages,
     rate_limiter: RateLimiter,
+    join_limiter: RateLimiter,
     websocket_slots: Arc<Semaphore>,
 }
 
@@ -49,7 +54,8 @@ impl ApiState {
         let limits = &stages.settings.limits;
         let rate_limiter = RateLimiter::new(limits.requests_per_second, limits.burst);
         let websocket_slots = Arc::new(Semaphore::new(limits.max_websockets));
-        Self(Arc::new(Shared { stages, rate_limiter, websocket_slots }))
+        let join_limiter = RateLimiter::new(JOINS_PER_SECOND, JOINS_AT_ONCE);
+        Self(Arc::new(Shared { stages, rate_limiter, join_limiter, websocket_slots }))
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -82,6 +88,10 @@ impl ApiState {
 
     pub(super) fn rate_limiter(&self) -> &RateLimiter {
         &self.0.rate_limiter
+    }
+
+    pub(super) fn join_limiter(&self) -> &RateLimiter {
+        &self.0.join_limiter
     }
 
     /// Takes one of the places for WebSocket clients; none when all are taken.

@@ -51,12 +51,26 @@ impl Shared {
                     self.quarantine_segment(first, &error).map_err(into_segment_error)?;
                     self.leap_over(first);
                 }
+                Ok(segment) if self.is_too_wide(&segment) => {
+                    self.books().segments.pop_back();
+                }
                 outcome => return outcome,
             }
         }
         let segment = self.create_segment()?;
         self.book_segment(&segment);
         Ok(segment)
+    }
+
+    /// Tells whether a segment in which nothing is takes more than a new one in its place: the quota was made smaller.
+    fn is_too_wide(&self, segment: &Segment) -> bool {
+        let books = self.books();
+        let is_empty = books.segments.back().is_some_and(|info| {
+            info.last < info.first
+                && info.first == segment.first()
+                && segment.first() == books.state.last.next()
+        });
+        is_empty && segment.extent().is_some_and(|extent| extent > self.extent())
     }
 
     /// A suspect segment counts only as far as it was acknowledged.

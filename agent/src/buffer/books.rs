@@ -130,6 +130,13 @@ impl Books {
         }
     }
 
+    /// Takes note of a segment's bytes, where it is known: a log grows as it is opened.
+    pub(super) fn note_bytes(&mut self, first: CommitNumber, bytes: u64) {
+        if let Ok(place) = self.segments.binary_search_by_key(&first, |segment| segment.first) {
+            self.segments[place].bytes = bytes;
+        }
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }

@@ -11,6 +11,7 @@ use penstock_shared::id::CommitNumber;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::disk;
+use super::extent::Extent;
 use super::quarantine::Quarantine;
 use super::replays::Replays;
 use super::segment::{Segment, SegmentError};
@@ -26,6 +27,11 @@ const MAX_GROUP_LETTERS: usize = 256;
 const SEGMENTS: u64 = 4;
 /// Where the last number of a damaged segment is unknown, numbers go on this far ahead.
 const NUMBER_LEAP: u64 = 1 << 32;
+
+/// Returns the extent of new segments of letters that may take `limit_bytes`.
+pub(super) fn extent(limit_bytes: u64) -> Extent {
+    Extent::for_segments(limit_bytes / SEGMENTS)
+}
 
 /// The dead letters of one buffer.
 pub(super) struct DeadLetters {
@@ -124,7 +130,7 @@ impl DeadLetters {
     }
 
     fn open(&self, first: CommitNumber) -> Result<Segment, SegmentError> {
-        Segment::open(&segment_dirs::path(&self.dir, first), first)
+        Segment::open_with(&segment_dirs::path(&self.dir, first), first, extent(self.limit_bytes))
     }
 
     fn keep_within_limit(&mut self) -> Result<(), SegmentError> {

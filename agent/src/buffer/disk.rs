@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::wear;
 
-/// Enough for sled to open a database on a full disk: it writes a snapshot and up to two of its 512 KiB segments.
-const RESERVE_BYTES: u64 = 4 << 20;
-
 /// Creates a directory and its parents, each entry durable.
 pub(super) fn create_dir_durable(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
@@ -66,23 +63,25 @@ pub(super) fn free_bytes(dir: &Path) -> io::Result<u64> {
     Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
 }
 
-/// A file that holds room, so that sled can be opened when others have filled the disk.
+/// A file that holds room, so that sled can be opened when others have filled the disk: it writes a snapshot and up to
+/// two extents.
 pub(super) struct Reserve {
     path: PathBuf,
+    bytes: u64,
 }
 
 impl Reserve {
-    pub(super) fn new(dir: &Path) -> Self {
-        Self { path: dir.join("reserve") }
+    pub(super) fn new(dir: &Path, bytes: u64) -> Self {
+        Self { path: dir.join("reserve"), bytes }
     }
 
     /// Takes the room; a failure leaves none taken.
     pub(super) fn take(&self) -> io::Result<()> {
-        if std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == RESERVE_BYTES) {
+        if std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == self.bytes) {
             return Ok(());
         }
         let mut file = File::create(&self.path)?;
-        if let Err(error) = fill(&mut file, allocate) {
+        if let Err(error) = fill(&mut file, self.bytes, allocate) {
             self.give_back()?;
             return Err(error);
         }
@@ -98,16 +97,16 @@ impl Reserve {
     }
 }
 
-fn allocate(file: &File) -> io::Result<()> {
-    Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, RESERVE_BYTES)?)
+fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes)?)
 }
 
 /// Takes the reserve's room. Not every file system can allocate without writing: NFS before 4.2, FAT, many of FUSE.
-fn fill(file: &mut File, allocate: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-    match allocate(file) {
+fn fill(file: &mut File, bytes: u64, allocate: impl FnOnce(&File, u64) -> io::Result<()>) -> io::Result<()> {
+    match allocate(file, bytes) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            let zeros = [0; 64 * 1024];
-            for _ in 0..RESERVE_BYTES / zeros.len() as u64 {
+            let zeros = [0; 16 * 1024];
+            for _ in 0..bytes / zeros.len() as u64 {
                 file.write_all(&zeros)?;
             }
             sync_all(file)
@@ -121,12 +120,14 @@ mod tests {
     use super::*;
     use std::os::unix::fs::MetadataExt;
 
+    const RESERVE_BYTES: u64 = 64 << 10;
+
     #[test]
     fn the_reserve_is_written_where_it_cannot_be_allocated() {
         let dir = tempfile::tempdir().unwrap();
         for unsupported in [rustix::io::Errno::OPNOTSUPP, rustix::io::Errno::NOSYS] {
             let mut file = File::create(dir.path().join("reserve")).unwrap();
-            fill(&mut file, |_| Err(unsupported.into())).unwrap();
+            fill(&mut file, RESERVE_BYTES, |_, _| Err(unsupported.into())).unwrap();
             let metadata = file.metadata().unwrap();
             assert_eq!(metadata.len(), RESERVE_BYTES);
             assert!(metadata.blocks() * 512 >= RESERVE_BYTES, "{} blocks hold no room", metadata.blocks());
@@ -137,7 +138,7 @@ mod tests {
     fn a_full_disk_is_not_written_to() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = File::create(dir.path().join("reserve")).unwrap();
-        let error = fill(&mut file, |_| Err(rustix::io::Errno::NOSPC.into())).unwrap_err();
+        let error = fill(&mut file, RESERVE_BYTES, |_, _| Err(rustix::io::Errno::NOSPC.into())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert_eq!(file.metadata().unwrap().len(), 0);
     }

@@ -135,8 +135,9 @@ impl Shared {
         let frozen = SegmentInfo { bytes: disk::bytes_below(&dir), is_frozen: true, ..info.clone() };
         seal::write(&dir, &frozen).map_err(BufferError::disk(&dir))?;
         if let Some(info) = self.books().segments.iter_mut().find(|info| info.first == first) {
-            (info.bytes, info.is_frozen) = (frozen.bytes, true);
+            info.is_frozen = true;
         }
+        self.books().note_bytes(first, disk::bytes_below(&dir));
         tracing::info!(segment = first.0, before = info.bytes, after = frozen.bytes, "segment frozen");
         Ok(Freezing::Done { segment: first, before_bytes: info.bytes, after_bytes: frozen.bytes })
     }

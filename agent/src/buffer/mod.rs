@@ -20,6 +20,7 @@ mod disk;
 mod entry;
 mod error;
 mod express;
+mod extent;
 mod freeze;
 mod heal;
 mod inspect;
@@ -268,11 +269,12 @@ impl Shared {
         }
         registry.retain(|_, segment| segment.strong_count() > 0);
         let dir = self.segment_dir(first);
-        let opened = match Segment::open(&dir, first) {
+        let extent = self.extent();
+        let opened = match Segment::open_with(&dir, first, extent) {
             // sled writes when it opens. On a full disk the reserve makes that possible, so that the buffer drains.
             Err(error) if error.is_retryable() => {
                 self.reserve.give_back().map_err(SegmentError::disk(&dir))?;
-                let opened = Segment::open(&dir, first);
+                let opened = Segment::open_with(&dir, first, extent);
                 if let Err(error) = self.reserve.take() {
                     tracing::debug!(%error, "reserve is not back yet");
                 }
@@ -282,6 +284,7 @@ impl Shared {
         };
         let segment = Arc::new(opened?);
         registry.insert(first, Arc::downgrade(&segment));
+        self.books().note_bytes(first, disk::bytes_below(&dir));
         Ok(segment)
     }
 

@@ -17,6 +17,7 @@ use super::dead_letters::DeadLetters;
 use super::entry::Totals;
 use super::error::BufferError;
 use super::express::Span;
+use super::extent::Extent;
 use super::lanes::SentThrough;
 use super::quarantine::Quarantine;
 use super::segment::SegmentError;
@@ -24,7 +25,7 @@ use super::settings::BufferSettings;
 use super::state_file::{Note, StateFile};
 use super::watchdog::{Watchdog, exit_for_restart};
 use super::write::{Noted, Writer};
-use super::{Buffer, Fault, Shared, StateFileClock, disk, seal, segment, segment_dirs};
+use super::{Buffer, Fault, Shared, StateFileClock, dead_letters, disk, seal, segment, segment_dirs};
 
 /// Quarantined segments may take this part of the quota.
 const QUARANTINE_PART: u64 = 4;
@@ -34,7 +35,7 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
     let segments_dir = dir.join("segments");
     disk::create_dir_durable(&segments_dir).map_err(BufferError::disk(&segments_dir))?;
     let lock = lock_directory(&dir)?;
-    let reserve = disk::Reserve::new(&dir);
+    let reserve = disk::Reserve::new(&dir, widest_extent(&settings).reserve_bytes());
     let prepared = prepare(&dir, &segments_dir);
     let (state_file, state) = match prepared {
         // A full disk is the likely reason, and the reserve is there for that.
@@ -94,6 +95,21 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
     shared.newest.send_replace(last);
     *super::locked(&shared.sent) = SentThrough::unknown(last);
     Ok(Buffer { shared: Arc::new(shared) })
+}
+
+/// Returns the extent of the widest log that is or may come to be there: written under a larger quota, it stays as it is.
+fn widest_extent(settings: &BufferSettings) -> Extent {
+    let fresh =
+        Extent::for_segments(settings.segment_bytes).max(dead_letters::extent(settings.dead_letter_bytes));
+    if fresh >= Extent::LARGEST {
+        return fresh;
+    }
+    let parents = ["segments", "dead-letters"].map(|name| settings.dir.join(name));
+    let extents = parents.iter().flat_map(|parent| {
+        let firsts = segment_dirs::list(parent).unwrap_or_default();
+        firsts.into_iter().filter_map(|first| Extent::of(&segment_dirs::path(parent, first)))
+    });
+    extents.fold(fresh, Extent::max)
 }
 
 type Prepared = (StateFile<BooksState>, Option<BooksState>);
@@ -175,7 +191,9 @@ impl Shared {
     fn stock_of(&self, first: CommitNumber, last: CommitNumber) -> Result<SegmentInfo, SegmentError> {
         let dir = self.segment_dir(first);
         if let Some(info) = seal::read(&dir).filter(|info| info.first == first && info.last <= last) {
-            return Ok(SegmentInfo { is_frozen: segment::is_frozen(&dir), ..info });
+            // A log that was opened since has grown: that matters where the quota is small, and there are few segments.
+            let bytes = if self.extent() < Extent::LARGEST { disk::bytes_below(&dir) } else { info.bytes };
+            return Ok(SegmentInfo { is_frozen: segment::is_frozen(&dir), bytes, ..info });
         }
         let segment = self.segment(first)?;
         let info = survey(&segment, &dir, last)?;

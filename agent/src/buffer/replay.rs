@@ -6,7 +6,7 @@ use penstock_shared::reading::{Reading, TimestampMicros};
 use super::error::{AppendError, BufferError};
 use super::replays::{Intent, Replay, fingerprint};
 use super::segment::SegmentError;
-use super::write::{Group, Writer};
+use super::write::{Group, Writer, bytes_of};
 use super::{Buffer, Shared, locked};
 
 /// Why nothing was sent again.
@@ -67,6 +67,11 @@ impl Buffer {
         let encoded =
             shared.encode(&mut writer.encoder, &group, u64::from(counted)).map_err(AppendError::from)?;
         let [commit] = encoded.as_slice() else { return Err(ReplayError::TooLarge) };
+        let entry_bytes = bytes_of(&encoded);
+        if entry_bytes > shared.most_entry_bytes() {
+            return Err(ReplayError::TooLarge);
+        }
+        let active = shared.make_room(&mut writer, active, entry_bytes)?;
         let intent = Intent { replay, commit: commit.number, fingerprint: fingerprint(&commit.bytes) };
         letters.replays.intend(intent).map_err(ReplayError::Note)?;
         if let Err(error) = shared.make_durable(&active, &encoded, &group) {

@@ -7,6 +7,7 @@ use penstock_shared::batch::GapReason;
 use penstock_shared::id::CommitNumber;
 
 use super::error::{AppendError, BufferError};
+use super::extent::Extent;
 use super::freeze::FROZEN_PART;
 use super::segment::Segment;
 use super::settings::FullPolicy;
@@ -16,7 +17,8 @@ use super::{Shared, disk, seal};
 /// A segment holds no more commits than this, so that the numbers after a damaged one can skip all that it may
 /// have used.
 pub(super) const MAX_SEGMENT_COMMITS: u64 = 1 << 22;
-/// So much stays free whatever the settings say: on a disk that is full to the last byte sled fails for good.
+/// So much stays free whatever the settings say: on a disk that is full to the last byte sled fails for good. That is
+/// for the disk, and has nothing to do with the quota, which may be far smaller.
 const LEAST_FREE_BYTES: u64 = 4 << 20;
 /// Free space is looked at this often: the floor leaves room for what comes in meanwhile.
 const FREE_SPACE_EVERY: Duration = Duration::from_millis(100);
@@ -24,8 +26,11 @@ const FREE_SPACE_EVERY: Duration = Duration::from_millis(100);
 const DRAINED_PART: u64 = 4;
 /// More than one group's commits: what may still enter a segment after it was last looked at.
 const MOST_COMMITS_OF_A_GROUP: u64 = 1 << 16;
-/// sled's files are never smaller than half a mebibyte: closing a drained segment below this gives nothing back.
-const LEAST_DRAINED_BYTES: u64 = 2 << 20;
+/// sled's files are hardly smaller than an extent: closing a drained segment of fewer than these gives nothing back.
+const LEAST_DRAINED_EXTENTS: u64 = 4;
+/// Opening a log makes it grow by one at most. The active segment and the draining one are opened between two looks at
+/// the quota, where the program was killed between them.
+const OPENED_EXTENTS: u64 = 2;
 
 impl Shared {
     pub(super) fn check_floor(&self, writer: &mut Writer) -> Result<(), AppendError> {
@@ -46,7 +51,8 @@ impl Shared {
     pub(super) fn is_to_be_closed(&self) -> bool {
         let books = self.books();
         let Some(active) = books.segments.back() else { return false };
-        let drained_bytes = (self.settings.segment_bytes / DRAINED_PART).max(LEAST_DRAINED_BYTES);
+        let drained_bytes =
+            (self.settings.segment_bytes / DRAINED_PART).max(LEAST_DRAINED_EXTENTS * self.extent().bytes());
         let drained = books.state.confirmed >= active.last && active.bytes >= drained_bytes;
         let full = active.bytes >= self.settings.segment_bytes;
         let commits = (active.last.0 + 1).saturating_sub(active.first.0);
@@ -64,9 +70,7 @@ impl Shared {
         let dir = self.segment_dir(closed.first);
         closed.bytes = disk::bytes_below(&dir);
         seal::write(&dir, &closed).map_err(BufferError::disk(&dir))?;
-        if let Some(info) = self.books().segments.iter_mut().rev().find(|info| info.first == closed.first) {
-            info.bytes = closed.bytes;
-        }
+        self.books().note_bytes(closed.first, disk::bytes_below(&dir));
         // Closed before the next one is booked: from then on the hub's confirmation may remove it.
         self.book_segment(&next);
         writer.active = Some(Arc::clone(&next));
@@ -78,12 +82,17 @@ impl Shared {
         &self,
         writer: &mut Writer,
         active: Arc<Segment>,
+        entry_bytes: u64,
     ) -> Result<Arc<Segment>, AppendError> {
         let mut active = active;
-        let room = self.room_to_keep();
+        let room = self.room_to_keep() + self.extent().growth(entry_bytes);
         while self.books().bytes() + room > self.settings.quota_bytes {
             if self.settings.policy == FullPolicy::Block {
-                return Err(AppendError::Full);
+                if !self.has_drained_active() {
+                    return Err(AppendError::Full);
+                }
+                active = self.roll(writer, &active)?;
+                continue;
             }
             let (oldest, count, empty) = {
                 let books = self.books();
@@ -101,11 +110,32 @@ impl Shared {
         Ok(active)
     }
 
-    /// What the active segment may grow by before it is looked at again, and what a frozen form takes beside its log.
+    /// Tells whether the hub has all of the active segment, and there is something in it.
+    fn has_drained_active(&self) -> bool {
+        let books = self.books();
+        books
+            .segments
+            .back()
+            .is_some_and(|active| active.last >= active.first && active.last <= books.state.confirmed)
+    }
+
+    /// The extent of new segments.
+    pub(super) fn extent(&self) -> Extent {
+        Extent::for_segments(self.settings.segment_bytes)
+    }
+
+    /// The longest entries that the quota can hold at once, beside what it keeps clear.
+    pub(super) fn most_entry_bytes(&self) -> u64 {
+        let empty_segment = self.extent().bytes();
+        let room = self.settings.quota_bytes.saturating_sub(self.room_to_keep() + empty_segment);
+        self.extent().entry_within(room)
+    }
+
+    /// What segments may grow by while they are opened, and what a frozen form takes beside its log.
     fn room_to_keep(&self) -> u64 {
         let segment_bytes = self.settings.segment_bytes;
         let beside = self.settings.freeze_after.map_or(0, |_| segment_bytes / FROZEN_PART);
-        segment_bytes / DRAINED_PART + beside
+        OPENED_EXTENTS * self.extent().bytes() + beside
     }
 
     fn evict(&self, first: CommitNumber) -> Result<(), BufferError> {

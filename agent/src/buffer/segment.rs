@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use penstock_shared::id::CommitNumber;
 
 use super::entry::{Encoder, EntryError, StoredCommit};
+use super::extent::Extent;
 use super::seal;
 pub(super) use freezer::Freezer;
 use frozen::Frozen;
@@ -87,15 +88,20 @@ pub(super) struct Tail {
 }
 
 impl Segment {
-    /// Opens the segment in `dir`, creates a log if nothing is there, and finishes what a crash interrupted. Durable when it returns.
+    /// As [`Self::open_with`], with a log of the largest extents where there is none.
     pub(super) fn open(dir: &Path, first: CommitNumber) -> Result<Self, SegmentError> {
+        Self::open_with(dir, first, Extent::LARGEST)
+    }
+
+    /// Opens the segment in `dir`, creates a log of `fresh` extents if nothing is there, and finishes what a crash interrupted. Durable when it returns.
+    pub(super) fn open_with(dir: &Path, first: CommitNumber, fresh: Extent) -> Result<Self, SegmentError> {
         let form = if is_frozen(dir) {
             let frozen = Frozen::open(&dir.join(frozen::FILE))?;
             remove_log(dir);
             Form::Frozen(frozen)
         } else {
             remove_unfinished(dir)?;
-            Form::Log(Log::open(dir)?)
+            Form::Log(Log::open(dir, fresh)?)
         };
         Ok(Self { first, dir: dir.to_owned(), form })
     }
@@ -139,6 +145,14 @@ impl Segment {
         match &self.form {
             Form::Log(log) => log.make_durable(),
             Form::Frozen(_) => Ok(()),
+        }
+    }
+
+    /// Returns what its log is made of; none in its frozen form.
+    pub(super) const fn extent(&self) -> Option<Extent> {
+        match &self.form {
+            Form::Log(log) => Some(log.extent()),
+            Form::Frozen(_) => None,
         }
     }
 

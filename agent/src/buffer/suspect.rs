@@ -113,9 +113,7 @@ impl Shared {
             } else {
                 info.bytes = disk::bytes_below(&dir);
                 seal::write(&dir, &info).map_err(BufferError::disk(&dir))?;
-                if let Some(closed) = self.books().segments.back_mut() {
-                    closed.bytes = info.bytes;
-                }
+                self.books().note_bytes(info.first, disk::bytes_below(&dir));
             }
         }
         let next = self.create_segment()?;

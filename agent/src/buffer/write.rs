@@ -11,6 +11,7 @@ use super::entry::{Encoder, Totals};
 use super::error::{AppendError, BufferError};
 use super::segment::{Segment, SegmentError};
 use super::{Buffer, Fault, Shared, locked};
+use crate::decode::MAX_KEPT_PAYLOAD_BYTES;
 use crate::delivery::DeadLetter;
 use crate::wear;
 
@@ -109,6 +110,13 @@ impl Shared {
     fn append(&self, writer: &mut Writer, group: &Group) -> Result<CommitNumber, AppendError> {
         self.check_floor(writer)?;
         let active = self.ready_segment(writer)?;
+        let encoded = self.encode(&mut writer.encoder, group, 0)?;
+        let entry_bytes = bytes_of(&encoded);
+        if entry_bytes > self.most_entry_bytes() {
+            drop(active);
+            return self.append_in_parts(writer, group, entry_bytes);
+        }
+        let active = self.make_room(writer, active, entry_bytes)?;
         if !group.dead_letters.is_empty() {
             // Before the commit that counts them, so that no count exceeds what is there.
             let mut dead_letters = locked(&self.dead_letters);
@@ -118,7 +126,7 @@ impl Shared {
             }
             stored?;
         }
-        let error = match self.commit(&mut writer.encoder, &active, group) {
+        let error = match self.make_durable(&active, &encoded, group) {
             Ok(last) => return Ok(last),
             Err(error) => error,
         };
@@ -128,6 +136,33 @@ impl Shared {
             tracing::debug!(%again, "nor can it be written anew");
             error.into()
         })
+    }
+
+    /// Commits a group that a small quota cannot hold at once, each half with a flush of its own. A reading that alone is
+    /// too much becomes a dead letter. Where the second half is refused, the first one may come twice: its devices send
+    /// all of the group again.
+    fn append_in_parts(
+        &self,
+        writer: &mut Writer,
+        group: &Group,
+        entry_bytes: u64,
+    ) -> Result<CommitNumber, AppendError> {
+        let mut first = Group {
+            readings: Vec::new(),
+            dead_letters: group.dead_letters.clone(),
+            rejected: group.rejected,
+            received_at: group.received_at,
+        };
+        let (front, back) = group.readings.split_at(group.readings.len() / 2);
+        if front.is_empty() {
+            let Some(reading) = back.first() else { return Err(AppendError::Full) };
+            first.dead_letters.push(too_large(reading, entry_bytes, self.most_entry_bytes()));
+            return self.append(writer, &first);
+        }
+        front.clone_into(&mut first.readings);
+        self.append(writer, &first)?;
+        let second = Group { readings: back.to_vec(), received_at: group.received_at, ..Group::default() };
+        self.append(writer, &second)
     }
 
     /// Writes a group into a new segment, once: a single fault of the disk then costs nobody anything.
@@ -231,14 +266,13 @@ impl Shared {
         }
     }
 
-    /// Returns the active segment, open, with room for another group within the quota.
+    /// Returns the active segment, open.
     pub(super) fn ready_segment(&self, writer: &mut Writer) -> Result<Arc<Segment>, AppendError> {
         let active = match &writer.active {
             Some(active) => Arc::clone(active),
             None => self.reopen_active(writer)?,
         };
-        let active = if self.is_to_be_closed() { self.roll(writer, &active)? } else { active };
-        self.make_room(writer, active)
+        if self.is_to_be_closed() { self.roll(writer, &active) } else { Ok(active) }
     }
 
     fn reopen_active(&self, writer: &mut Writer) -> Result<Arc<Segment>, AppendError> {
@@ -282,6 +316,22 @@ fn encode(
         rest = further;
     }
     Ok(encoded)
+}
+
+pub(super) fn bytes_of(encoded: &[Encoded]) -> u64 {
+    encoded.iter().map(|commit| commit.bytes.len() as u64).sum()
+}
+
+fn too_large(reading: &Reading, entry_bytes: u64, most_bytes: u64) -> DeadLetter {
+    let mut payload = serde_json::to_vec(reading).unwrap_or_default();
+    payload.truncate(MAX_KEPT_PAYLOAD_BYTES);
+    DeadLetter {
+        arrived_at: TimestampMicros::now(),
+        origin: format!("{}{}", DeadLetter::OF_SERIES, reading.series),
+        reason: "above_quota".to_owned(),
+        detail: format!("takes {entry_bytes} bytes packed, the buffer's quota holds {most_bytes} at once"),
+        payload,
+    }
 }
 
 fn commit_length(readings: &[Reading]) -> usize {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::section::Section;
 
 const MIB: u64 = 1 << 20;
+const LEAST_QUOTA_BYTES: u64 = 64_000;
+const LEAST_SEGMENT_BYTES: u64 = 16_000;
 
 /// What happens when the buffer has reached its quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,9 +31,11 @@ pub struct BufferSettings {
     /// The size at which a segment is closed; disk is given back by whole segments. Default: 16 MiB, and never
     /// above a quarter of the quota.
     pub segment_bytes: u64,
-    /// Room that must stay free on the file system; below it nothing is accepted. Default: 64 MiB.
+    /// Room that must stay free on the file system; below it nothing is accepted. Default: 64 MiB, and never above
+    /// the quota. 4 MiB stay free in any case.
     pub min_free_bytes: u64,
-    /// The most that dead letters may take; the oldest make room. Default: 16 MiB.
+    /// The most that dead letters may take; the oldest make room. Default: 16 MiB, and never above the quota or, where
+    /// that is smaller, 1 MiB.
     pub dead_letter_bytes: u64,
     /// How many messages may wait for a commit; more are withheld at their source. Default: 1,024.
     pub queue_messages: usize,
@@ -68,17 +72,26 @@ pub(super) fn read(section: &mut Section<'_>) -> BufferSettings {
     if dir.as_os_str().is_empty() {
         section.fault("dir", "must not be empty");
     }
-    let quota_bytes = section.bytes("quota_bytes", default.quota_bytes, 4 * MIB..=u64::MAX >> 1);
+    let quota_bytes = section.bytes("quota_bytes", default.quota_bytes, LEAST_QUOTA_BYTES..=u64::MAX >> 1);
     let words = [("drop_oldest", QuotaPolicy::DropOldest), ("block", QuotaPolicy::Block)];
     let policy = section.choice("policy", default.policy, &words);
-    let segment_bytes = section.bytes("segment_bytes", default.segment_bytes, MIB..=1024 * MIB);
+    let segment_bytes =
+        section.bytes("segment_bytes", default.segment_bytes, LEAST_SEGMENT_BYTES..=1024 * MIB);
     BufferSettings {
         dir,
         quota_bytes,
         policy,
         segment_bytes: segment_bytes.min(quota_bytes / 4),
-        min_free_bytes: section.bytes("min_free_bytes", default.min_free_bytes, 0..=u64::MAX >> 1),
-        dead_letter_bytes: section.bytes("dead_letter_bytes", default.dead_letter_bytes, MIB..=u64::MAX >> 1),
+        min_free_bytes: section.bytes(
+            "min_free_bytes",
+            default.min_free_bytes.min(quota_bytes),
+            0..=u64::MAX >> 1,
+        ),
+        dead_letter_bytes: section.bytes(
+            "dead_letter_bytes",
+            default.dead_letter_bytes.min(quota_bytes.max(MIB)),
+            MIB..=u64::MAX >> 1,
+        ),
         queue_messages: as_usize(section.number(
             "queue_messages",
             default.queue_messages as u64,

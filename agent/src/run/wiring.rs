@@ -30,11 +30,18 @@ pub fn buffer_settings(settings: &Settings) -> BufferSettings {
     }
 }
 
+/// A quota holds so many of the largest groups.
+const GROUPS_A_QUOTA: u64 = 16;
+
 pub(super) fn commit_limits(settings: &Settings) -> CommitLimits {
+    let limits = CommitLimits::default();
+    // What a small quota holds at once is flushed at once; a part of it, as a log takes several times an entry.
+    let most_bytes = usize::try_from(settings.buffer.quota_bytes / GROUPS_A_QUOTA).unwrap_or(usize::MAX);
     CommitLimits {
         queue_deliveries: settings.buffer.queue_messages,
         linger: settings.buffer.commit_linger,
-        ..CommitLimits::default()
+        group_bytes: limits.group_bytes.min(most_bytes),
+        ..limits
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! sled 0.34 flushes with `sync_file_range`, which survives a crash of the program but no power cut: here the file is
 //! fsynced after each flush, and every directory at its creation. A leaf of sled's tree holds up to 16 entries and
-//! moves to a separate blob file, which leaks, when it passes 128 KiB: so an entry is cut into pieces that keep any
-//! leaf below that. The key is the commit number and the piece's number, both big endian.
+//! moves to a separate blob file, which leaks, when it passes a quarter of an [`Extent`]: so an entry is cut into pieces
+//! that keep any leaf below that. The key is the commit number and the piece's number, both big endian.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use penstock_shared::id::CommitNumber;
 
 use super::super::entry::{self, EntryError, StoredCommit};
+use super::super::extent::Extent;
 use super::super::{disk, heal};
 use super::{SegmentError, drop_cached};
 
-/// The most bytes of one piece: 17 of them with their keys stay below the 128 KiB at which sled makes blobs.
-const PIECE_BYTES: usize = 6 * 1024;
 pub(in crate::buffer) const KEY_BYTES: usize = 10;
 pub(in crate::buffer) const COUNT_BYTES: usize = 2;
 /// sled's own page cache, for each open segment; at most three are open. sled spreads its pages over 256 parts and
@@ -30,18 +29,22 @@ pub(super) struct Log {
     db: Option<sled::Db>,
     /// A handle of our own on sled's file, for the fsync that sled leaves out.
     data: File,
+    extent: Extent,
+    /// What lies beside sled's file: it grows only while it is opened.
+    bytes_beside: u64,
 }
 
 impl Log {
-    /// Opens the segment in `dir`, creates it if need be, and heals torn snapshots. Durable when it returns.
-    pub(super) fn open(dir: &Path) -> Result<Self, SegmentError> {
+    /// Opens the segment in `dir`, creates it of `fresh` extents if need be, and heals torn snapshots. Durable when it returns.
+    pub(super) fn open(dir: &Path, fresh: Extent) -> Result<Self, SegmentError> {
         disk::create_dir_durable(dir).map_err(SegmentError::disk(dir))?;
         drop_cached(&dir.join("db"));
-        let db = heal::open_healing(dir, &settings(dir))?;
+        let extent = Extent::of(dir).unwrap_or(fresh);
+        let db = heal::open_healing(dir, &settings(dir, extent))?;
         let data_path = dir.join("db");
         let data = File::open(&data_path).map_err(SegmentError::disk(&data_path))?;
         // From here on whatever fails drops the database as a segment does.
-        let log = Self { dir: dir.to_owned(), db: Some(db), data };
+        let mut log = Self { dir: dir.to_owned(), db: Some(db), data, extent, bytes_beside: 0 };
         let sync = || -> std::io::Result<()> {
             disk::sync_all(&File::open(dir.join("conf"))?)?;
             disk::sync_all(&log.data)?;
@@ -49,6 +52,7 @@ impl Log {
             disk::sync_dir(dir)
         };
         sync().map_err(SegmentError::disk(dir))?;
+        log.bytes_beside = disk::bytes_below(dir).saturating_sub(log.file_bytes());
         Ok(log)
     }
 
@@ -64,7 +68,7 @@ impl Log {
         bytes: &[u8],
         most: usize,
     ) -> Result<(), SegmentError> {
-        let pieces = bytes.chunks(PIECE_BYTES);
+        let pieces = bytes.chunks(self.extent.piece_bytes());
         let count = u16::try_from(pieces.len()).map_err(|_| self.damaged("entry has too many pieces"))?;
         self.guarded(|db| {
             for (place, piece) in pieces.enumerate().take(most) {
@@ -84,8 +88,17 @@ impl Log {
         disk::sync_data(&self.data).map_err(SegmentError::disk(&self.dir))
     }
 
-    /// Returns the bytes of sled's file.
+    /// Returns what it was made of.
+    pub(super) const fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// Returns the bytes of all its files.
     pub(super) fn data_bytes(&self) -> u64 {
+        self.file_bytes() + self.bytes_beside
+    }
+
+    fn file_bytes(&self) -> u64 {
         self.data.metadata().map_or(0, |metadata| metadata.len())
     }
 
@@ -159,9 +172,13 @@ impl Drop for Log {
     }
 }
 
-fn settings(dir: &Path) -> sled::Config {
+fn settings(dir: &Path, extent: Extent) -> sled::Config {
     // No thread that flushes by timer: every group is flushed as it is committed.
-    sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None)
+    sled::Config::new()
+        .path(dir)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(None)
+        .segment_size(extent.segment_size())
 }
 
 pub(super) fn key(number: CommitNumber, piece: u16) -> [u8; KEY_BYTES] {

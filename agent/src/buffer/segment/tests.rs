@@ -47,6 +47,23 @@ fn the_largest_texts_make_no_blobs() {
 }
 
 #[test]
+fn small_extents_make_no_blobs_either() {
+    let extent = Extent::for_segments(0);
+    for (commits, text_bytes) in [(2_000, 10), (300, 400), (40, 5_000), (3, 48 * 1024)] {
+        let dir = tempfile::tempdir().unwrap();
+        let segment = Segment::open_with(&dir.path().join("s"), CommitNumber(1), extent).unwrap();
+        for number in 1..=commits {
+            segment.put(CommitNumber(number), &encoded(number, text_bytes)).unwrap();
+            segment.make_durable().unwrap();
+            if segment.data_bytes() >= 16 * extent.bytes() {
+                break;
+            }
+        }
+        assert_eq!(std::fs::read_dir(dir.path().join("s/blobs")).unwrap().count(), 0, "{text_bytes}");
+    }
+}
+
+#[test]
 fn a_commit_without_all_its_pieces_was_never_there() {
     let dir = tempfile::tempdir().unwrap();
     let segment = Segment::open(&dir.path().join("s"), CommitNumber(1)).unwrap();

@@ -6,5 +6,6 @@ mod fixture;
 mod frozen;
 mod lanes;
 mod model;
+mod quota;
 mod replay;
 mod world;

@@ -45,3 +45,5 @@ pub mod run;
 pub mod sample;
 
 pub mod check;
+
+pub mod join;

@@ -79,6 +79,15 @@ pub fn run(layers: &Layers, settings: &Settings) -> std::io::Result<Vec<Finding>
     Ok(findings)
 }
 
+/// Looks at the hub only.
+///
+/// # Errors
+/// When the operating system gives no runtime.
+pub fn hub(settings: &Settings) -> std::io::Result<Vec<Finding>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(reach::hub(settings)))
+}
+
 fn serial_port(name: &str, port: &PortSettings) -> Finding {
     let outcome = port_state(port, Path::new("/"));
     Finding::of(&format!("port of {name}"), outcome.map(|path| path.display().to_string()))

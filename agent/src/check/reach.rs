@@ -58,7 +58,8 @@ async fn gateway(name: &str, address: &str) -> Finding {
     Finding::of(&format!("modbus gateway of {name}, {address}"), outcome.await)
 }
 
-async fn hub(settings: &Settings) -> Vec<Finding> {
+/// Looks whether the hub answers, and takes this agent's token.
+pub(super) async fn hub(settings: &Settings) -> Vec<Finding> {
     let what = format!("hub {}", settings.hub.url);
     let forward = ForwardSettings {
         token: settings.hub.token.clone(),

@@ -7,6 +7,7 @@ mod buffer;
 mod check;
 mod completions;
 mod dead_letters;
+mod join;
 mod logging;
 mod man;
 mod output;
@@ -32,6 +33,7 @@ pub(crate) struct Arguments {
 enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
+    Join(join::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
     Tap(tap::Arguments),
@@ -47,6 +49,7 @@ impl Arguments {
         match self.command {
             Command::Run(arguments) => arguments.act(),
             Command::Check(arguments) => arguments.act(),
+            Command::Join(arguments) => arguments.act(),
             Command::Status(arguments) => arguments.act(),
             Command::Top(arguments) => arguments.act(),
             Command::Tap(arguments) => arguments.act(),

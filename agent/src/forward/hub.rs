@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use penstock_shared::answer::{
     BACKLOG_PARAMETER, BacklogGrant, BatchesAnswer, FRAMES_CONTENT_TYPE, FrameAnswer,
 };
+use penstock_shared::join::{JoinAnswer, JoinRequest};
 use penstock_shared::report::AgentReport;
 use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
@@ -13,6 +14,7 @@ use reqwest::{Response, StatusCode};
 use super::ForwardError;
 use super::core::Outcome;
 use super::settings::ForwardSettings;
+use crate::tls::{Peer, explain_tls};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An answer is a few hundred bytes; what is larger does not come from a hub.
@@ -28,6 +30,26 @@ pub(super) struct Reply {
     pub(super) grant: Option<BacklogGrant>,
 }
 
+/// Why the hub does not enrol this gateway.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JoinFault {
+    /// It was not reached, so that the code is not used.
+    #[error("not reached: {0}")]
+    Unreachable(String),
+    /// No whole answer came. Whether the code is used is not known; the same code with the same token may be sent again.
+    #[error("no answer ({0}); the same command again has the same outcome")]
+    Silent(String),
+    /// It says no.
+    #[error("{0}")]
+    Refused(String),
+    /// It says no to everybody for a while.
+    #[error("is busy (status {0}): try again in some seconds")]
+    Busy(u16),
+    /// It answers what no hub answers that knows of this.
+    #[error("is no hub, or one of an older version: {0}")]
+    Strange(String),
+}
+
 impl From<Outcome> for Reply {
     fn from(outcome: Outcome) -> Self {
         Self { outcome, grant: None }
@@ -41,6 +63,7 @@ pub(crate) struct Hub {
     batches_url: String,
     backlog_url: String,
     report_url: String,
+    join_url: String,
     token: Option<String>,
 }
 
@@ -63,6 +86,7 @@ impl Hub {
             batches_url: format!("{base}/api/v1/batches"),
             backlog_url: format!("{base}/api/v1/batches?{BACKLOG_PARAMETER}=true"),
             report_url: format!("{base}/api/v1/agents/report"),
+            join_url: format!("{base}/api/v1/join"),
             token: settings.token.clone().filter(|token| !token.is_empty()),
         })
     }
@@ -92,7 +116,7 @@ impl Hub {
     /// ahead of this machine's.
     pub(crate) async fn probe(&self) -> Result<i64, String> {
         let request = self.client.post(&self.batches_url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE);
-        let response = self.authorized(request).send().await.map_err(|error| chain(&error))?;
+        let response = self.authorized(request).send().await.map_err(|error| why(&error))?;
         let status = response.status();
         let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
@@ -105,6 +129,28 @@ impl Hub {
             // A body without a frame is what a hub complains of when all else is well.
             (StatusCode::BAD_REQUEST, body) if hub_message(&body).is_some() => Ok(ahead),
             (_, body) => Err(format!("is no hub: {}", strange(status, &body))),
+        }
+    }
+
+    /// Hands over the code of an invitation, and the token that this gateway wants to have by it.
+    pub(crate) async fn join(&self, request: &JoinRequest) -> Result<JoinAnswer, JoinFault> {
+        let sent = self.client.post(&self.join_url).json(request).send().await;
+        let response = sent.map_err(|error| match error.is_connect() {
+            true => JoinFault::Unreachable(why(&error)),
+            false => JoinFault::Silent(why(&error)),
+        })?;
+        let status = response.status();
+        let body = body(response).await.map_err(JoinFault::Silent)?;
+        match status {
+            StatusCode::OK => {
+                serde_json::from_slice(&body).map_err(|_| JoinFault::Strange(strange(status, &body)))
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                Err(JoinFault::Busy(status.as_u16()))
+            }
+            StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::CONFLICT => Err(hub_message(&body)
+                .map_or_else(|| JoinFault::Strange(strange(status, &body)), JoinFault::Refused)),
+            _ => Err(JoinFault::Strange(strange(status, &body))),
         }
     }
 
@@ -177,6 +223,24 @@ fn hub_message(body: &[u8]) -> Option<String> {
 fn strange(status: StatusCode, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     format!("status {status}: {}", text.trim().chars().take(MAX_DETAIL_CHARS).collect::<String>())
+}
+
+/// Says why a request failed, in words that name what an operator can change.
+fn why(error: &reqwest::Error) -> String {
+    match tls_error(error) {
+        Some(error) => explain_tls(Peer::Hub, error),
+        None => chain(error),
+    }
+}
+
+/// Finds what TLS says among the causes. I/O errors pass over the one that they hold.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(error) = error.downcast_ref() {
+        return Some(error);
+    }
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let held = held.map(|held| held as &(dyn std::error::Error + 'static));
+    tls_error(held.or_else(|| error.source())?)
 }
 
 fn chain(error: &reqwest::Error) -> String {

@@ -36,6 +36,7 @@ use pack::{Packed, Sealed};
 use way::Way;
 
 pub(crate) use hub::Hub;
+pub use hub::JoinFault;
 pub use settings::ForwardSettings;
 
 /// The pause after the disk refused to be read.

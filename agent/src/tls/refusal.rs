@@ -12,6 +12,8 @@ use rustls::{AlertDescription, CertificateError, Error};
 pub enum Peer {
     /// A broker that the agent connects to.
     Broker,
+    /// The hub.
+    Hub,
     /// A device that connects to the listener.
     Client,
 }
@@ -20,6 +22,7 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Broker => "broker",
+            Self::Hub => "hub",
             Self::Client => "client",
         })
     }

@@ -3,6 +3,7 @@
 
 mod buffers;
 mod drop_ins;
+mod joining;
 mod letters;
 mod lifecycle;
 mod looking;

@@ -71,6 +71,12 @@ impl Agent {
         self.listener
     }
 
+    /// Returns its configuration file.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Returns its id, which its sources begin with.
     #[must_use]
     pub fn id(&self) -> &str {

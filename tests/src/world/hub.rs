@@ -67,12 +67,27 @@ impl Hub {
     /// When the program refuses.
     #[must_use]
     pub fn add_agent(&self, agent: &str) -> String {
+        self.agents(&["add", agent])
+    }
+
+    /// Invites an agent, with further words of the command line, and returns the code.
+    ///
+    /// # Panics
+    /// When the program refuses.
+    #[must_use]
+    pub fn invite(&self, agent: &str, more: &[&str]) -> String {
+        self.agents(&[&["invite", agent], more].concat())
+    }
+
+    fn agents(&self, words: &[&str]) -> String {
         let output = Command::new(program("penstock-hub"))
-            .args(["agents", "add", agent, "--config"])
+            .arg("agents")
+            .args(words)
+            .arg("--config")
             .arg(&self.config)
             .output()
             .expect("the hub's program starts");
-        assert!(output.status.success(), "agents add: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("a token is text").trim().to_owned()
+        assert!(output.status.success(), "agents {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("a secret is text").trim().to_owned()
     }
 }

@@ -1,0 +1,177 @@
+//! Where an enrolment stands on the disk, and how it gets there without a moment in which it is half.
+//!
+//! ```text
+//! agent.d/50-join.toml            names the token's file; its rename is the moment at which everything changes
+//! agent.d/50-join.1f0c….token     the token, mode 0600, the agent's user's; another name for each enrolment
+//! agent.d/50-join.pending         address, code and token of an attempt, mode 0600; gone when it is through
+//! ```
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use super::{JoinError, Wish};
+use crate::config::Layers;
+use crate::control::owner_of;
+
+const DROP_IN: &str = "50-join.toml";
+const PENDING: &str = "50-join.pending";
+const TOKEN_PREFIX: &str = "50-join.";
+const TOKEN_ENDING: &str = ".token";
+/// Only its owner may look.
+const SECRET: u32 = 0o600;
+/// Whoever may enter the directory above may look.
+const OPEN: u32 = 0o644;
+const DIRECTORY: u32 = 0o755;
+
+/// Who runs the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner {
+    uid: u32,
+    gid: u32,
+}
+
+/// The files of one enrolment.
+#[derive(Debug)]
+pub(super) struct Place {
+    config: PathBuf,
+    dir: PathBuf,
+    drop_in: PathBuf,
+    token_file: PathBuf,
+}
+
+impl Place {
+    pub(super) fn of(layers: &Layers) -> Self {
+        let dir = layers.drop_ins();
+        let token_file = dir.join(format!("{TOKEN_PREFIX}{}{TOKEN_ENDING}", hex(&rand::random::<[u8; 4]>())));
+        Self { config: layers.main().to_owned(), drop_in: dir.join(DROP_IN), token_file, dir }
+    }
+
+    pub(super) fn drop_in(&self) -> &Path {
+        &self.drop_in
+    }
+
+    /// Returns the file that will hold the token.
+    pub(super) fn token_file(&self) -> &Path {
+        &self.token_file
+    }
+
+    /// Finds out who runs the agent: whose the buffer is, or the directory that it will lie in; where that is root's,
+    /// the user whose group may read the configuration.
+    ///
+    /// # Errors
+    /// When it is somebody whom this user cannot give a file.
+    pub(super) fn owner(&self, buffer: &Path) -> Result<Owner, JoinError> {
+        let nearest = buffer.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        let seen = nearest.metadata().map_err(|error| JoinError::Unwritable(nearest.to_owned(), error))?;
+        let found = Owner { uid: seen.uid(), gid: seen.gid() };
+        let own = rustix::process::geteuid();
+        if nearest != buffer && found.uid == 0 {
+            return Ok(self
+                .reader()
+                .filter(|_| own.is_root())
+                .unwrap_or(Owner { uid: own.as_raw(), gid: rustix::process::getegid().as_raw() }));
+        }
+        if own.is_root() || own.as_raw() == found.uid {
+            return Ok(found);
+        }
+        Err(JoinError::NotOwner { path: nearest.to_owned(), owner: owner_of(nearest) })
+    }
+
+    /// Returns the user whose first group the configuration's directory has, unless it is root's.
+    fn reader(&self) -> Option<Owner> {
+        let gid = self.config.parent()?.metadata().ok()?.gid();
+        let users = std::fs::read_to_string("/etc/passwd").ok()?;
+        let uid = users.lines().find_map(|line| {
+            let mut fields = line.split(':').skip(2);
+            let uid = fields.next()?.parse().ok()?;
+            (fields.next()? == gid.to_string()).then_some(uid)
+        });
+        uid.filter(|_| gid != 0).map(|uid| Owner { uid, gid })
+    }
+
+    /// Draws the token and puts it on the disk; an attempt at the same hub with the same code has the same token. That
+    /// it is there shows that the directory can be written.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or written.
+    pub(super) fn draw_token(&self, wish: &Wish) -> Result<String, JoinError> {
+        let pending = self.dir.join(PENDING);
+        let attempt = format!("{}\n{}\n", wish.hub, wish.code.as_str());
+        let earlier = std::fs::read_to_string(&pending).unwrap_or_default();
+        if let Some(token) = earlier.strip_prefix(&attempt).filter(|token| token.len() == 64) {
+            return Ok(token.to_owned());
+        }
+        let token = hex(&rand::random::<[u8; 32]>());
+        let written =
+            self.make_dir().and_then(|()| self.write(&pending, &format!("{attempt}{token}"), SECRET, None));
+        written.map_err(|error| JoinError::Unwritable(self.dir.clone(), error))?;
+        Ok(token)
+    }
+
+    /// Makes the enrolment the one that holds, and takes the former one's token away.
+    ///
+    /// # Errors
+    /// When the disk refuses; what held before holds on.
+    pub(super) fn enrol(&self, token: &str, drop_in: &str, owner: Owner) -> Result<(), JoinError> {
+        let half_way = |path: &Path| {
+            let path = path.to_owned();
+            move |error| JoinError::HalfWay(path, error)
+        };
+        self.write(&self.token_file, &format!("{token}\n"), SECRET, Some(owner))
+            .map_err(half_way(&self.token_file))?;
+        self.write(&self.drop_in, drop_in, OPEN, None).map_err(half_way(&self.drop_in))?;
+        self.clear_up().map_err(half_way(&self.dir))
+    }
+
+    fn make_dir(&self) -> io::Result<()> {
+        match std::fs::create_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => {
+                std::fs::set_permissions(&self.dir, Permissions::from_mode(DIRECTORY))?;
+                self.dir.parent().map_or(Ok(()), |above| File::open(above)?.sync_all())
+            }
+        }
+    }
+
+    /// Replaces a file by a whole one: nobody ever sees a part of it, also after a power cut.
+    fn write(&self, path: &Path, text: &str, mode: u32, owner: Option<Owner>) -> io::Result<()> {
+        let whole = self.dir.join(format!(".50-join.{}", hex(&rand::random::<[u8; 4]>())));
+        let written = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(SECRET).open(&whole)?;
+            if let Some(owner) = owner.filter(|_| rustix::process::geteuid().is_root()) {
+                fchown(&file, Some(owner.uid), Some(owner.gid))?;
+            }
+            file.set_permissions(Permissions::from_mode(mode))?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&whole, path)?;
+            File::open(&self.dir)?.sync_all()
+        };
+        written().inspect_err(|_| {
+            if let Err(error) = std::fs::remove_file(&whole) {
+                tracing::debug!(%error, "nothing to clear up");
+            }
+        })
+    }
+
+    /// Removes the attempt, the tokens of former enrolments, and what a power cut left.
+    fn clear_up(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let is_token = name.starts_with(TOKEN_PREFIX) && name.ends_with(TOKEN_ENDING);
+            let is_left = name == PENDING || name.starts_with(".50-join.");
+            if is_left || (is_token && path != self.token_file) {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

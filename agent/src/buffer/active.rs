@@ -10,6 +10,7 @@ use super::books::SegmentInfo;
 use super::entry::Totals;
 use super::error::{AppendError, BufferError};
 use super::express::Span;
+use super::rescue::Stock;
 use super::room::MAX_SEGMENT_COMMITS;
 use super::segment::{Segment, SegmentError};
 use super::write::Writer;
@@ -48,11 +49,21 @@ impl Shared {
         if let Some(first) = newest {
             match self.adopt(first, suspect) {
                 Err(error) if !error.is_retryable() => {
+                    let through = self.trusted(suspect);
+                    if self.rescue(first, through, &error).map_err(into_segment_error)? {
+                        return self.newest_segment(suspect);
+                    }
                     self.quarantine_segment(first, &error).map_err(into_segment_error)?;
                     self.leap_over(first);
                 }
                 Ok(segment) if self.is_too_wide(&segment) => {
                     self.books().segments.pop_back();
+                }
+                // What was saved of a damaged segment; a suspect one is closed by who asks.
+                Ok(saved) if saved.is_frozen() && !suspect => {
+                    drop(saved);
+                    self.forget(first);
+                    self.leap_behind_saved(first);
                 }
                 outcome => return outcome,
             }
@@ -77,8 +88,7 @@ impl Shared {
     fn adopt(&self, first: CommitNumber, suspect: bool) -> Result<Arc<Segment>, SegmentError> {
         let dir = self.segment_dir(first);
         let segment = self.segment(first)?;
-        let through = if suspect { self.books().state.last } else { CommitNumber(u64::MAX) };
-        let info = survey(&segment, &dir, through)?;
+        let mut stock = Stock::take(&segment, &dir, self.trusted(suspect))?;
         // What was written but not fsynced before a crash of the program is in the file: fsync before it counts.
         segment.make_durable()?;
         seal::break_open(&dir).map_err(SegmentError::disk(&dir))?;
@@ -89,10 +99,13 @@ impl Shared {
             let books = self.books();
             (books.state.last, books.state.totals)
         };
-        let empty = info.last < info.first;
-        if !empty {
-            self.note_hole(known.unwrap_or(0), first, info.readings_before);
-        }
+        let empty = stock.info.last < first;
+        let within = match empty {
+            true => Vec::new(),
+            false => self.note_holes_before(known.unwrap_or(0), &stock),
+        };
+        stock.info.readings_before -= within.iter().map(|hole| hole.readings).sum::<u64>();
+        let info = stock.info;
         let info = if empty {
             // Empty although commits from here on are known: what they held is the difference to the one before.
             let confirmed_readings = self.books().state.confirmed_readings;
@@ -105,7 +118,14 @@ impl Shared {
             info
         };
         self.book_active(info, state_last, state_totals);
+        within.into_iter().for_each(|hole| self.lose_hole(hole));
+        self.lose_unknown(&stock.holes);
         Ok(segment)
+    }
+
+    /// Returns up to where commits count that are found behind what the books know.
+    fn trusted(&self, suspect: bool) -> CommitNumber {
+        if suspect { self.books().state.last } else { CommitNumber(u64::MAX) }
     }
 
     /// Books the active segment; what the state or the note knows of beyond it was acknowledged and is gone.
@@ -142,6 +162,18 @@ impl Shared {
         if let Some(active) = books.segments.back_mut() {
             active.last = known_last;
             active.end = known;
+        }
+    }
+
+    /// Skips every number that the segment may have used of which this was saved: behind it acknowledged commits may be
+    /// gone of which the books do not know.
+    fn leap_behind_saved(&self, first: CommitNumber) {
+        let mut books = self.books();
+        let last = books.state.last;
+        let leap = CommitNumber(first.0 + MAX_SEGMENT_COMMITS);
+        if leap > last {
+            books.lose_run(last.next(), leap, 0, GapReason::Quarantined);
+            books.state.last = leap;
         }
     }
 

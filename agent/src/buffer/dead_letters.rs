@@ -130,7 +130,7 @@ impl DeadLetters {
     }
 
     fn open(&self, first: CommitNumber) -> Result<Segment, SegmentError> {
-        Segment::open_with(&segment_dirs::path(&self.dir, first), first, extent(self.limit_bytes))
+        Segment::open_healing(&segment_dirs::path(&self.dir, first), first, extent(self.limit_bytes))
     }
 
     fn keep_within_limit(&mut self) -> Result<(), SegmentError> {

@@ -1,31 +1,78 @@
 //! Opens sled databases that a crash left behind, and keeps sled's faults from becoming ours.
 //!
-//! `Corruption` at opening is often only a torn snapshot: sled reads the newest `snap.*`, also one it was still
-//! writing. Snapshots are a shortcut; without them sled reads its log. They are removed only where they stand
-//! in the way: when they always were, a soak of kills and power cuts lost 78 acknowledged commits of one segment.
+//! `Corruption` at opening is often only a torn snapshot: sled reads the newest `snap.*`. Snapshots are a shortcut;
+//! without them sled reads its log. But opening writes: what lies behind a tear is overwritten with zeros, and a log
+//! that is read from its beginning may end earlier than before: in a soak of kills and power cuts, sled then showed 78
+//! acknowledged commits less. So the log is copied before the snapshots go, and comes back where it has more.
 
 use std::fs::{File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::disk;
 use super::segment::SegmentError;
 
 /// sled's helper threads may hold a database for a moment after its last handle is dropped.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_POLL: Duration = Duration::from_millis(2);
 
+/// The log as it was before sled read it without snapshots.
+const KEPT: &str = "db.kept";
+const UNFINISHED: &str = "db.kept.tmp";
+
+/// Opens a database as it is.
+pub(super) fn open_whole(dir: &Path, config: &sled::Config) -> Result<sled::Db, SegmentError> {
+    remove_snapshots(dir, |name| name.ends_with(".generating"))?;
+    open(dir, config)
+}
+
+/// Opens a database without its snapshots.
+pub(super) fn open_log_alone(dir: &Path, config: &sled::Config) -> Result<sled::Db, SegmentError> {
+    remove_snapshots(dir, |_| true)?;
+    open(dir, config)
+}
+
 /// Opens a database, removing snapshots that stand in the way.
 pub(super) fn open_healing(dir: &Path, config: &sled::Config) -> Result<sled::Db, SegmentError> {
-    remove_snapshots(dir, |name| name.ends_with(".generating"))?;
-    match open(dir, config) {
+    match open_whole(dir, config) {
         Err(SegmentError::Damaged { detail, .. }) => {
             tracing::warn!(segment = %dir.display(), detail, "segment does not open, trying without its snapshots");
-            remove_snapshots(dir, |_| true)?;
-            open(dir, config)
+            open_log_alone(dir, config)
         }
         outcome => outcome,
     }
+}
+
+/// Copies the log; durable when it returns.
+pub(super) fn keep(dir: &Path) -> Result<(), SegmentError> {
+    let copied = || -> std::io::Result<()> {
+        let unfinished = dir.join(UNFINISHED);
+        std::fs::copy(dir.join("db"), &unfinished)?;
+        disk::sync_all(&File::open(&unfinished)?)?;
+        std::fs::rename(&unfinished, dir.join(KEPT))?;
+        disk::sync_dir(dir)
+    };
+    copied().map_err(SegmentError::disk(dir))
+}
+
+/// Puts a kept log back in its place, if there is one: also after a crash, before anybody knew whether it was needed.
+pub(super) fn put_back(dir: &Path) -> Result<(), SegmentError> {
+    let back = || -> std::io::Result<()> {
+        if dir.join(KEPT).exists() {
+            std::fs::rename(dir.join(KEPT), dir.join("db"))?;
+            // They tell of the log that was overwritten.
+            remove_files(dir, |name| name.starts_with("snap."))?;
+            disk::sync_dir(dir)?;
+        }
+        remove_files(dir, |name| name == UNFINISHED)
+    };
+    back().map_err(SegmentError::disk(dir))
+}
+
+/// Removes a kept log that is not needed.
+pub(super) fn forget_kept(dir: &Path) -> Result<(), SegmentError> {
+    remove_files(dir, |name| name == KEPT).map_err(SegmentError::disk(dir))
 }
 
 fn open(dir: &Path, config: &sled::Config) -> Result<sled::Db, SegmentError> {
@@ -46,13 +93,14 @@ fn wait_until_unlocked(data: &Path) -> Result<(), SegmentError> {
 }
 
 fn remove_snapshots(dir: &Path, unwanted: impl Fn(&str) -> bool) -> Result<(), SegmentError> {
-    let entries = std::fs::read_dir(dir).map_err(SegmentError::disk(dir))?;
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with("snap.") && unwanted(&name) {
-            tracing::warn!(snapshot = %entry.path().display(), "snapshot removed");
-            std::fs::remove_file(entry.path()).map_err(SegmentError::disk(dir))?;
+    remove_files(dir, |name| name.starts_with("snap.") && unwanted(name)).map_err(SegmentError::disk(dir))
+}
+
+fn remove_files(dir: &Path, unwanted: impl Fn(&str) -> bool) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)?.flatten() {
+        if unwanted(&entry.file_name().to_string_lossy()) {
+            tracing::debug!(file = %entry.path().display(), "removed before sled opens");
+            std::fs::remove_file(entry.path())?;
         }
     }
     Ok(())

@@ -2,6 +2,8 @@
 //!
 //! Nothing is declared, quarantined or removed from here, whatever is found.
 
+mod damaged;
+
 use std::path::{Path, PathBuf};
 
 use penstock_shared::id::CommitNumber;
@@ -15,7 +17,7 @@ use super::{Buffer, Fault, Shared, StoredCommit, disk, locked};
 
 /// The damage of more spans than these is only counted.
 const MOST_FAULTS: usize = 100;
-/// Where a quarantined segment is copied to be opened: opening changes it.
+/// Where earlier versions copied a quarantined segment to, to look into it.
 const COPY: &str = "inspection";
 /// A reading without its text, roughly, as JSON with its series.
 const READING_BYTES: usize = 150;
@@ -86,6 +88,9 @@ pub struct Verified {
     pub fault_count: u64,
     /// Whether the hub has it by now and it was removed.
     pub is_gone: bool,
+    /// What is wrong with the segment's files, also where no commit lies; what reads back is sent all the same.
+    #[serde(default)]
+    pub damage: Option<String>,
 }
 
 /// Commits in a row that do not read back.
@@ -170,11 +175,9 @@ impl Buffer {
         let segment = match shared.segment(first) {
             Ok(segment) => segment,
             Err(error) if error.is_retryable() => return Err(error.into()),
-            Err(error) => {
-                verified.note(first, last, damage(&error));
-                return Ok(verified);
-            }
+            Err(error) => return shared.verify_damaged(first, last, &error),
         };
+        verified.damage = shared.damage_of(&segment)?;
         let mut number = first;
         while number <= last {
             match segment.get(number) {
@@ -218,12 +221,7 @@ impl Buffer {
                 }
                 Ok(page)
             }
-            Place::Quarantined(name) => {
-                let copy = shared.copy_of(name, from == CommitNumber::NONE)?;
-                let segment = Segment::open(&copy, CommitNumber::NONE)?;
-                let last = segment.last_number(CommitNumber(u64::MAX))?.unwrap_or(CommitNumber::NONE);
-                Ok(page(&segment, from, last, most_bytes)?)
-            }
+            Place::Quarantined(name) => shared.set_aside_page(name, from, most_bytes),
         }
     }
 }
@@ -264,22 +262,6 @@ impl Shared {
     /// Returns the last commit of a segment; none when it is not there any more.
     fn last_of(&self, first: CommitNumber) -> Option<CommitNumber> {
         self.books().segments.iter().find(|info| info.first == first).map(|info| info.last)
-    }
-
-    /// Copies a quarantined segment, so that looking does not change it.
-    fn copy_of(&self, name: &str, is_fresh: bool) -> Result<PathBuf, BufferError> {
-        let copy = self.settings.dir.join(COPY);
-        let origin = self.quarantine_dir().join(name);
-        if name.contains('/') || name.starts_with('.') || !origin.is_dir() {
-            let source = std::io::ErrorKind::NotFound.into();
-            return Err(BufferError::Disk { path: origin, source });
-        }
-        if is_fresh || !copy.join(name).is_dir() {
-            remove(&copy)
-                .and_then(|()| copy_tree(&origin, &copy.join(name)))
-                .map_err(BufferError::disk(&copy))?;
-        }
-        Ok(copy.join(name))
     }
 
     /// Removes what an inspection left.
@@ -330,18 +312,4 @@ fn remove(dir: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let path = entry?.path();
-        let target = to.join(path.file_name().unwrap_or_default());
-        if path.is_dir() {
-            copy_tree(&path, &target)?;
-        } else {
-            std::fs::copy(&path, target)?;
-        }
-    }
-    Ok(())
 }

@@ -30,8 +30,8 @@ mod quarantine;
 mod read;
 mod replay;
 mod replays;
+mod rescue;
 mod room;
-#[cfg_attr(not(test), expect(dead_code, reason = "what is damaged is read by it next"))]
 mod salvage;
 mod seal;
 mod segment;
@@ -63,6 +63,7 @@ use books::{Books, BooksState};
 use dead_letters::DeadLetters;
 use lanes::SentThrough;
 use quarantine::Quarantine;
+use salvage::Salvage;
 use segment::Segment;
 use state_file::Note;
 use suspect::Trust;
@@ -104,6 +105,8 @@ struct Shared {
     damaged: Mutex<BTreeSet<CommitNumber>>,
     /// Segments that stay logs.
     unfit_to_freeze: Mutex<BTreeSet<CommitNumber>>,
+    /// The quarantined segment that somebody reads page by page, by its name.
+    looked_at: Mutex<Option<(String, Salvage)>>,
     trust: Mutex<Trust>,
     state_file: Mutex<StateFileClock>,
     note: Note,

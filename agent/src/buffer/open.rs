@@ -7,19 +7,17 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use penstock_shared::batch::GapReason;
 use penstock_shared::id::CommitNumber;
 use tokio::sync::watch;
 
-use super::active::survey;
 use super::books::{Books, BooksState, SegmentInfo};
 use super::dead_letters::DeadLetters;
 use super::entry::Totals;
 use super::error::BufferError;
-use super::express::Span;
 use super::extent::Extent;
 use super::lanes::SentThrough;
 use super::quarantine::Quarantine;
+use super::rescue::Stock;
 use super::segment::SegmentError;
 use super::settings::BufferSettings;
 use super::state_file::{Note, StateFile};
@@ -65,6 +63,7 @@ pub(super) fn open(settings: BufferSettings) -> Result<Buffer, BufferError> {
         writer: Mutex::new(writer),
         draining: Mutex::new(None),
         registry: Mutex::new(BTreeMap::new()),
+        looked_at: Mutex::default(),
         trust: Mutex::default(),
         damaged: Mutex::new(BTreeSet::new()),
         unfit_to_freeze: Mutex::new(BTreeSet::new()),
@@ -140,7 +139,7 @@ impl Shared {
         }
         let mut before = Totals::default();
         if let Some((first, state)) =
-            firsts.first().filter(|_| fresh).map(|first| (first, self.fresh_start(*first)))
+            firsts.first().filter(|_| fresh).map(|first| (first, self.fresh_start(&firsts)))
         {
             before.readings = state?;
             self.books().state.confirmed = first.previous();
@@ -155,27 +154,32 @@ impl Shared {
                 segment_dirs::remove(&segments_dir, first).map_err(BufferError::disk(&segments_dir))?;
                 continue;
             }
-            let info = match self.stock_of(first, last) {
-                Ok(info) => info,
-                Err(error) if error.is_retryable() => return Err(error.into()),
-                Err(error) => {
-                    self.quarantine_segment(first, &error)?;
-                    continue;
-                }
-            };
-            self.note_hole(before.readings, info.first, info.readings_before);
-            before = info.end;
-            self.books().segments.push_back(info);
+            let Some(mut stock) = self.stock_or_rescue(first, last)? else { continue };
+            if stock.is_empty() {
+                stock.info.readings_before = before.readings;
+                stock.info.end = before;
+            }
+            let within = self.note_holes_before(before.readings, &stock);
+            stock.info.readings_before -= within.iter().map(|hole| hole.readings).sum::<u64>();
+            before = stock.info.end;
+            self.books().segments.push_back(stock.info);
+            within.into_iter().for_each(|hole| self.lose_hole(hole));
+            self.lose_unknown(&stock.holes);
         }
         Ok(())
     }
 
     /// Returns C before the first segment, when the books are lost.
-    fn fresh_start(&self, first: CommitNumber) -> Result<u64, BufferError> {
-        match self.stock_of(first, CommitNumber(u64::MAX)) {
-            Ok(info) => Ok(info.readings_before),
+    fn fresh_start(&self, firsts: &[CommitNumber]) -> Result<u64, BufferError> {
+        let Some(first) = firsts.first().copied() else { return Ok(0) };
+        let last = firsts.get(1).map_or(CommitNumber(u64::MAX), |next| next.previous());
+        match self.stock_of(first, last) {
+            Err(error) if !error.is_retryable() && self.rescue(first, last, &error)? => {
+                Ok(self.stock_of(first, last)?.info.readings_before)
+            }
             Err(error) if error.is_retryable() => Err(error.into()),
             Err(_) => Ok(0),
+            Ok(stock) => Ok(stock.info.readings_before),
         }
     }
 
@@ -188,40 +192,39 @@ impl Shared {
             || books.state.express.has(first, last)
     }
 
-    fn stock_of(&self, first: CommitNumber, last: CommitNumber) -> Result<SegmentInfo, SegmentError> {
+    /// Takes stock of a segment, or of what is intact of it; none when that is nothing, and it is set aside.
+    fn stock_or_rescue(&self, first: CommitNumber, last: CommitNumber) -> Result<Option<Stock>, BufferError> {
+        let error = match self.stock_of(first, last) {
+            // A segment is closed with commits in it, but for one that was begun and never written to.
+            Ok(stock) if stock.is_empty() => {
+                let detail = "sled shows nothing of a closed segment".to_owned();
+                let error = SegmentError::Damaged { path: self.segment_dir(first), detail };
+                let is_rescued = self.rescue(first, last, &error)?;
+                return Ok(Some(if is_rescued { self.stock_of(first, last)? } else { stock }));
+            }
+            Err(error) if !error.is_retryable() => error,
+            outcome => return Ok(Some(outcome?)),
+        };
+        if self.rescue(first, last, &error)? {
+            return Ok(Some(self.stock_of(first, last)?));
+        }
+        self.quarantine_segment(first, &error)?;
+        Ok(None)
+    }
+
+    fn stock_of(&self, first: CommitNumber, last: CommitNumber) -> Result<Stock, SegmentError> {
         let dir = self.segment_dir(first);
         if let Some(info) = seal::read(&dir).filter(|info| info.first == first && info.last <= last) {
             // A log that was opened since has grown: that matters where the quota is small, and there are few segments.
             let bytes = if self.extent() < Extent::LARGEST { disk::bytes_below(&dir) } else { info.bytes };
-            return Ok(SegmentInfo { is_frozen: segment::is_frozen(&dir), bytes, ..info });
+            let info = SegmentInfo { is_frozen: segment::is_frozen(&dir), bytes, ..info };
+            return Ok(Stock { oldest: info.first, info, holes: Vec::new() });
         }
         let segment = self.segment(first)?;
-        let info = survey(&segment, &dir, last)?;
+        let stock = Stock::take(&segment, &dir, last)?;
         drop(segment);
         self.forget(first);
-        Ok(info)
-    }
-
-    /// Declares what is missing between the segments in the books and one that begins with `first`.
-    pub(super) fn note_hole(&self, readings_known: u64, first: CommitNumber, readings_before: u64) {
-        let mut books = self.books();
-        let known = books.segments.back().map_or(books.state.confirmed, |info| info.last);
-        let from = known.max(books.state.confirmed).next();
-        if from >= first {
-            return;
-        }
-        let hole = Span {
-            first: from,
-            readings_before: readings_known,
-            last: first.previous(),
-            readings_through: readings_before,
-        };
-        let (unknown, mut missing) = books.unknown_in(hole);
-        for (first, last) in unknown {
-            tracing::error!(first = first.0, last = last.0, readings = missing, "commits are missing");
-            books.lose_run(first, last, missing, GapReason::Quarantined);
-            missing = 0;
-        }
+        Ok(stock)
     }
 
     pub(super) fn quarantine_segment(

@@ -137,6 +137,7 @@ impl Shared {
                 return Err(error.into());
             }
             Err(error) if self.is_to_be_read_again(info.first, &error)? => return self.step(lane, number),
+            Err(error) if self.rescue_closed(&info, &error)? => return self.step(lane, number),
             Err(error) => return self.give_up(&info, number, &error),
         };
         let error = match segment.get(number) {
@@ -150,6 +151,9 @@ impl Shared {
         };
         drop(segment);
         if self.is_to_be_read_again(info.first, &error)? {
+            return self.step(lane, number);
+        }
+        if self.rescue_closed(&info, &error)? {
             return self.step(lane, number);
         }
         let segment = self.draining(info.first)?;

@@ -106,6 +106,11 @@ impl Segment {
         Ok(Self { first, dir: dir.to_owned(), form })
     }
 
+    /// Opens a log of something else than commits, whatever is lost of it by that.
+    pub(super) fn open_healing(dir: &Path, first: CommitNumber, fresh: Extent) -> Result<Self, SegmentError> {
+        Ok(Self { first, dir: dir.to_owned(), form: Form::Log(Log::open_healing(dir, fresh)?) })
+    }
+
     /// Returns the number after which the segment is named.
     pub(super) const fn first(&self) -> CommitNumber {
         self.first

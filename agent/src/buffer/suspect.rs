@@ -112,7 +112,10 @@ impl Shared {
                 self.books().segments.pop_back();
             } else {
                 info.bytes = disk::bytes_below(&dir);
-                seal::write(&dir, &info).map_err(BufferError::disk(&dir))?;
+                // What was saved of a damaged one stays open to be taken stock of (`rescue`).
+                if !info.is_frozen {
+                    seal::write(&dir, &info).map_err(BufferError::disk(&dir))?;
+                }
                 self.books().note_bytes(info.first, disk::bytes_below(&dir));
             }
         }

@@ -1,7 +1,7 @@
 //! The messages in one block of sled's log, whatever is broken between them. Pure.
 //!
-//! sled 0.34 writes its file in blocks of 512 KiB, which it reuses. Each begins with a header of 20 bytes; messages
-//! follow without gaps:
+//! sled 0.34 writes its file in blocks of one size (`buffer::extent`), which it reuses. Each begins with a header of 20
+//! bytes; messages follow without gaps:
 //!
 //! ```text
 //! bytes   what
@@ -14,13 +14,16 @@
 //! Nothing else is needed: neither the block's header nor sled's snapshots or pointers are looked at. Where a message
 //! does not check, the next one that does is searched byte by byte.
 
+use std::ops::RangeInclusive;
+
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 
 use super::cursor::Cursor;
 
-/// sled's default `segment_size`, which no buffer ever changed.
-pub(super) const BLOCK_BYTES: usize = 512 * 1024;
-const BLOCK_HEADER_BYTES: usize = 20;
+/// The sizes that blocks may have; the largest is sled's default.
+pub(super) const BLOCK_SIZES: RangeInclusive<usize> = 4 * 1024..=LARGEST_BLOCK;
+pub(super) const LARGEST_BLOCK: usize = 512 * 1024;
+pub(super) const BLOCK_HEADER_BYTES: usize = 20;
 const CHECKSUM_BYTES: usize = 4;
 /// A header's fields of one byte each.
 const LEAST_HEADER_BYTES: usize = 8;
@@ -58,6 +61,7 @@ pub(super) struct Message<'a> {
 /// Goes over a block's messages.
 pub(super) struct Messages<'a> {
     block: &'a [u8],
+    block_bytes: u64,
     at: usize,
     is_lost: bool,
     search_bytes: usize,
@@ -69,11 +73,20 @@ pub(super) struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    /// Begins with what is there of a block, at most [`BLOCK_BYTES`].
-    pub(super) fn of(block: &'a [u8]) -> Self {
-        let number = number_of(block);
+    /// Begins with what is there of a block of `block_bytes`.
+    pub(super) fn of(block: &'a [u8], block_bytes: usize) -> Self {
+        let block_bytes = block_bytes as u64;
+        let number = start_of(block).map(|start| start / block_bytes);
         let is_lost = number.is_none();
-        Self { block, at: BLOCK_HEADER_BYTES, is_lost, search_bytes: SEARCH_BYTES, number, breaks: 0 }
+        Self {
+            block,
+            block_bytes,
+            at: BLOCK_HEADER_BYTES,
+            is_lost,
+            search_bytes: SEARCH_BYTES,
+            number,
+            breaks: 0,
+        }
     }
 }
 
@@ -83,7 +96,7 @@ impl<'a> Iterator for Messages<'a> {
     fn next(&mut self) -> Option<Message<'a>> {
         while self.at + LEAST_HEADER_BYTES <= self.block.len() {
             let checked = check(self.block, self.at, &mut self.search_bytes);
-            let Some((message, number)) = checked else {
+            let Some((mut message, number)) = checked else {
                 if self.search_bytes == 0 {
                     self.breaks += 1;
                     return None;
@@ -98,6 +111,7 @@ impl<'a> Iterator for Messages<'a> {
             }
             self.is_lost = false;
             self.number = Some(number);
+            message.sequence = number.saturating_mul(self.block_bytes).saturating_add(self.at as u64);
             self.at = message.body_at + message.body.len();
             return Some(message);
         }
@@ -105,14 +119,13 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-/// Returns the number that a block's header tells, where it checks.
-fn number_of(block: &[u8]) -> Option<u64> {
+/// Returns where a block stands in the order of writing, in bytes, by its header where that checks.
+pub(super) fn start_of(block: &[u8]) -> Option<u64> {
     let (checksum, content) = block.get(..BLOCK_HEADER_BYTES)?.split_at(CHECKSUM_BYTES);
     if (CHECKSUM.checksum(content) ^ u32::MAX).to_le_bytes() != checksum {
         return None;
     }
-    let start = u64::from_le_bytes(content[..8].try_into().ok()?) ^ i64::MAX.cast_unsigned();
-    Some(start / BLOCK_BYTES as u64)
+    Some(u64::from_le_bytes(content[..8].try_into().ok()?) ^ i64::MAX.cast_unsigned())
 }
 
 fn check<'a>(block: &'a [u8], at: usize, search_bytes: &mut usize) -> Option<(Message<'a>, u64)> {
@@ -137,6 +150,5 @@ fn check<'a>(block: &'a [u8], at: usize, search_bytes: &mut usize) -> Option<(Me
     if (digest.finalize() ^ u32::MAX).to_le_bytes() != checksum {
         return None;
     }
-    let sequence = number.saturating_mul(BLOCK_BYTES as u64).saturating_add(at as u64);
-    Some((Message { kind, page, sequence, body_at, body }, number))
+    Some((Message { kind, page, sequence: 0, body_at, body }, number))
 }

@@ -25,7 +25,7 @@ use std::path::Path;
 
 use penstock_shared::id::CommitNumber;
 
-use log::{BLOCK_BYTES, Kind, Messages};
+use log::{BLOCK_HEADER_BYTES, BLOCK_SIZES, Kind, LARGEST_BLOCK, Messages};
 use pieces::{Found, Pieces, Spot};
 
 /// What was seen on the way.
@@ -96,11 +96,21 @@ impl Salvage {
         self.found.iter().map(|found| CommitNumber(found.number))
     }
 
-    /// Returns the entries' bytes in the order of their numbers.
-    pub(super) fn entries(&self) -> impl Iterator<Item = io::Result<(CommitNumber, Vec<u8>)>> {
-        self.found
-            .iter()
-            .map(|found| Ok((CommitNumber(found.number), self.file.gather(found.spots.as_slice())?)))
+    /// Returns the entries' bytes from `from` on, in the order of their numbers.
+    pub(super) fn entries(
+        &self,
+        from: CommitNumber,
+    ) -> impl Iterator<Item = io::Result<(CommitNumber, Vec<u8>)>> {
+        let place = self.found.partition_point(|found| found.number < from.0);
+        let gather =
+            |found: &Found| Ok((CommitNumber(found.number), self.file.gather(found.spots.as_slice())?));
+        self.found[place..].iter().map(gather)
+    }
+
+    /// Returns the runs of numbers between the commits found, of which none is.
+    pub(super) fn gaps(&self) -> impl Iterator<Item = (CommitNumber, CommitNumber)> {
+        let pairs = self.numbers().zip(self.numbers().skip(1));
+        pairs.filter(|(a, b)| a.next() < *b).map(|(a, b)| (a.next(), b.previous()))
     }
 }
 
@@ -123,19 +133,40 @@ fn scan(source: &impl Source, numbers: &RangeInclusive<u64>) -> io::Result<Vec<F
 
 fn walk(source: &impl Source, mut take: impl FnMut(&log::Message<'_>, u64)) -> io::Result<Sighting> {
     let mut sighting = Sighting::default();
-    let mut block = vec![0; BLOCK_BYTES];
+    let block_bytes = block_size(source)?;
+    let mut block = vec![0; block_bytes];
     let mut at = 0;
     loop {
         let length = source.read_at(&mut block, at)?;
-        let mut messages = Messages::of(&block[..length]);
+        let mut messages = Messages::of(&block[..length], block_bytes);
         for message in messages.by_ref() {
             sighting.blobs += u64::from(message.kind == Kind::Blob);
             take(&message, at);
         }
         sighting.breaks += messages.breaks;
-        if length < BLOCK_BYTES {
+        if length < block_bytes {
             return Ok(sighting);
         }
-        at += BLOCK_BYTES as u64;
+        at += block_bytes as u64;
     }
+}
+
+/// Returns the size of a file's blocks: the largest by which the most headers are found. What the file `conf` says of
+/// that may be damaged too.
+fn block_size(source: &impl Source) -> io::Result<usize> {
+    let sizes = || std::iter::successors(Some(*BLOCK_SIZES.start()), |size| Some(size * 2));
+    let mut counts: Vec<(usize, u64)> =
+        sizes().take_while(|size| BLOCK_SIZES.contains(size)).map(|size| (size, 0)).collect();
+    let mut header = [0; BLOCK_HEADER_BYTES];
+    let mut at = 0;
+    while source.read_at(&mut header, at)? == BLOCK_HEADER_BYTES {
+        if let Some(start) = log::start_of(&header) {
+            // A block begins at a multiple of its size in the order of writing too.
+            let fits = |size: usize| at.is_multiple_of(size as u64) && start.is_multiple_of(size as u64);
+            counts.iter_mut().filter(|(size, _)| fits(*size)).for_each(|(_, count)| *count += 1);
+        }
+        at += *BLOCK_SIZES.start() as u64;
+    }
+    let most = counts.iter().max_by_key(|(size, count)| (*count, *size));
+    Ok(most.filter(|(_, count)| *count > 0).map_or(LARGEST_BLOCK, |(size, _)| *size))
 }

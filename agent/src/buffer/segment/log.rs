@@ -12,6 +12,7 @@ use penstock_shared::id::CommitNumber;
 
 use super::super::entry::{self, EntryError, StoredCommit};
 use super::super::extent::Extent;
+use super::super::salvage::{self, Salvage};
 use super::super::{disk, heal};
 use super::{SegmentError, drop_cached};
 
@@ -35,12 +36,66 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens the segment in `dir`, creates it of `fresh` extents if need be, and heals torn snapshots. Durable when it returns.
+    /// Opens the segment in `dir`, creates it of `fresh` extents if need be. Durable when it returns. sled overwrites what lies behind
+    /// damage when it opens a log, so one that is damaged is left to [`salvage`].
+    ///
+    /// # Errors
+    /// `Damaged` when the log is, or sled does not open it or shows less than is in it. Then the log is as it was.
     pub(super) fn open(dir: &Path, fresh: Extent) -> Result<Self, SegmentError> {
+        disk::create_dir_durable(dir).map_err(SegmentError::disk(dir))?;
+        heal::put_back(dir)?;
+        drop_cached(&dir.join("db"));
+        let extent = match Extent::of(dir) {
+            // By other settings sled would read it as something else.
+            None if dir.join("db").exists() => {
+                let detail = "settings of the log are gone".to_owned();
+                return Err(SegmentError::Damaged { path: dir.to_owned(), detail });
+            }
+            extent => extent.unwrap_or(fresh),
+        };
+        let breaks = salvage::look(dir).map_err(SegmentError::disk(dir))?.breaks;
+        if breaks > 0 {
+            let detail = format!("log is broken in {breaks} places");
+            return Err(SegmentError::Damaged { path: dir.to_owned(), detail });
+        }
+        match heal::open_whole(dir, &settings(dir, extent)) {
+            Err(SegmentError::Damaged { detail, .. }) if dir.join("db").exists() => {
+                tracing::warn!(segment = %dir.display(), detail, "segment does not open, trying without its snapshots");
+                Self::open_log_alone(dir, extent)
+            }
+            db => Self::of(dir, db?, extent),
+        }
+    }
+
+    /// Opens the segment in `dir` as [`Self::open`] does, but for what else than commits is in it: where sled can open
+    /// it at all it does, whatever that costs.
+    pub(super) fn open_healing(dir: &Path, fresh: Extent) -> Result<Self, SegmentError> {
         disk::create_dir_durable(dir).map_err(SegmentError::disk(dir))?;
         drop_cached(&dir.join("db"));
         let extent = Extent::of(dir).unwrap_or(fresh);
-        let db = heal::open_healing(dir, &settings(dir, extent))?;
+        Self::of(dir, heal::open_healing(dir, &settings(dir, extent))?, extent)
+    }
+
+    fn open_log_alone(dir: &Path, extent: Extent) -> Result<Self, SegmentError> {
+        let all = CommitNumber::NONE..=CommitNumber(u64::MAX);
+        let whole = Salvage::of(dir, all).map_err(SegmentError::disk(dir))?;
+        heal::keep(dir)?;
+        let opened = heal::open_log_alone(dir, &settings(dir, extent)).and_then(|db| {
+            let log = Self::of(dir, db, extent)?;
+            for number in whole.iter().flat_map(Salvage::numbers) {
+                if log.get_bytes(number)?.is_none() {
+                    return Err(log.damaged("sled shows less than its log holds"));
+                }
+            }
+            Ok(log)
+        });
+        match opened {
+            Ok(log) => heal::forget_kept(dir).map(|()| log),
+            Err(error) => heal::put_back(dir).and(Err(error)),
+        }
+    }
+
+    fn of(dir: &Path, db: sled::Db, extent: Extent) -> Result<Self, SegmentError> {
         let data_path = dir.join("db");
         let data = File::open(&data_path).map_err(SegmentError::disk(&data_path))?;
         // From here on whatever fails drops the database as a segment does.

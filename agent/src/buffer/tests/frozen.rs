@@ -96,8 +96,8 @@ fn what_cannot_be_read_stays_as_it_is() {
     world.fill_segments(3);
     world.close();
     let path = world.segment_dir(0).join("db");
-    let middle = std::fs::metadata(&path).unwrap().len() / 2;
-    std::fs::File::options().write(true).open(&path).unwrap().write_all_at(&[0xA5; 64], middle).unwrap();
+    let half = usize::try_from(std::fs::metadata(&path).unwrap().len() / 2).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().write_all_at(&vec![0xA5; half], 0).unwrap();
     world.reopen();
     let [first, second] = [0, 1].map(|place| world.buffer().segments()[place].first);
     assert_eq!(world.buffer().freeze_oldest(|| true).unwrap(), Freezing::Unfit(first));

@@ -8,4 +8,5 @@ mod lanes;
 mod model;
 mod quota;
 mod replay;
+mod rescue;
 mod world;

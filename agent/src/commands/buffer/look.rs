@@ -67,8 +67,9 @@ pub(super) fn verify(door: &mut Door) -> anyhow::Result<ExitCode> {
         output::line(&format!("✗ {fault}"))?;
     }
     let (mut commits, mut readings, mut faults) = (0, 0, 0);
+    let mut are_files_whole = true;
     for segment in &segments {
-        let Verified { commits: whole, readings: read, faults: told, fault_count, is_gone } =
+        let Verified { commits: whole, readings: read, faults: told, fault_count, is_gone, damage } =
             match door.ask(Request::Verify { first: segment.first })? {
                 Answer::Verified(verified) => verified,
                 other => anyhow::bail!("the agent answers {other:?}"),
@@ -77,8 +78,12 @@ pub(super) fn verify(door: &mut Door) -> anyhow::Result<ExitCode> {
             output::line(&format!("✓ segment {}: the hub has it by now", segment.first))?;
             continue;
         }
-        let mark = if fault_count == 0 { '✓' } else { '✗' };
+        let mark = if fault_count == 0 && damage.is_none() { '✓' } else { '✗' };
         output::line(&format!("{mark} segment {}: {whole} commits, {read} readings", segment.first))?;
+        if let Some(damage) = damage {
+            output::line(&format!("    damaged: {damage}; what reads back is sent"))?;
+            are_files_whole = false;
+        }
         let mut shown = 0;
         for DamagedSpan { first, last, detail } in &told {
             output::line(&format!("    commits {first} to {last}: {detail}"))?;
@@ -94,7 +99,7 @@ pub(super) fn verify(door: &mut Door) -> anyhow::Result<ExitCode> {
     for set_aside in &quarantined {
         output::line(&format!("✗ set aside earlier, as it was damaged: {}", set_aside.name))?;
     }
-    let is_good = faults == 0 && found.is_empty() && quarantined.is_empty();
+    let is_good = faults == 0 && are_files_whole && found.is_empty() && quarantined.is_empty();
     output::line(&format!("{commits} commits with {readings} readings read back, {faults} commits do not"))?;
     if faults > 0 {
         output::line(

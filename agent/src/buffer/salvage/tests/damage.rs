@@ -3,7 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::super::log::BLOCK_BYTES;
+use super::super::log::LARGEST_BLOCK;
 use super::super::look;
 use super::{Sizes, Written};
 
@@ -78,7 +78,7 @@ fn what_lies_before_the_end_of_a_cut_file_is_found() {
         let mut random = StdRng::seed_from_u64(32);
         let mut before = usize::MAX;
         let mut cuts: Vec<usize> = (0..rounds()).map(|_| random.random_range(0..bytes.len())).collect();
-        cuts.extend([0, 1, 19, 20, 21, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, bytes.len()]);
+        cuts.extend([0, 1, 19, 20, 21, LARGEST_BLOCK - 1, LARGEST_BLOCK, LARGEST_BLOCK + 1, bytes.len()]);
         cuts.sort_unstable();
         for cut in cuts {
             written.replace(&bytes[..cut.min(bytes.len())]);
@@ -95,9 +95,9 @@ fn blocks_in_another_order_and_garbage_behind_them_hide_nothing() {
     for sizes in Sizes::ALL {
         let written = Written::new(sizes, 1, 41);
         let mut bytes = written.bytes();
-        assert!(bytes.len() >= 3 * BLOCK_BYTES, "{}", bytes.len());
-        let (head, tail) = bytes.split_at_mut(BLOCK_BYTES);
-        head.swap_with_slice(&mut tail[..BLOCK_BYTES]);
+        assert!(bytes.len() >= 3 * LARGEST_BLOCK, "{}", bytes.len());
+        let (head, tail) = bytes.split_at_mut(LARGEST_BLOCK);
+        head.swap_with_slice(&mut tail[..LARGEST_BLOCK]);
         let mut random = StdRng::seed_from_u64(42);
         bytes.extend(std::iter::repeat_with(|| random.random::<u8>()).take(100_000));
         written.replace(&bytes);
@@ -110,13 +110,13 @@ fn without_a_block_the_entries_of_all_others_are_found() {
     for sizes in Sizes::ALL {
         let written = Written::new(sizes, 1, 51);
         let bytes = written.bytes();
-        for block in 0..bytes.len() / BLOCK_BYTES {
+        for block in 0..bytes.len() / LARGEST_BLOCK {
             let mut damaged = bytes.clone();
-            damaged[block * BLOCK_BYTES..][..BLOCK_BYTES].fill(0xA5);
+            damaged[block * LARGEST_BLOCK..][..LARGEST_BLOCK].fill(0xA5);
             written.replace(&damaged);
             let (missing, all) = (written.missing(), written.entries.len());
             println!("{sizes:?}: without block {block}: {missing} of {all} missing");
-            assert!(missing <= all * 2 * BLOCK_BYTES / bytes.len() + 16, "{sizes:?}: {missing}");
+            assert!(missing <= all * 2 * LARGEST_BLOCK / bytes.len() + 16, "{sizes:?}: {missing}");
         }
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::super::log::{BLOCK_BYTES, Messages};
+use super::super::log::{LARGEST_BLOCK, Messages};
 use super::super::{Source, page, scan};
 
 impl Source for [u8] {
@@ -26,18 +26,18 @@ impl Source for Vec<u8> {
 fn blocks_of_one_byte_and_of_random_bytes_hold_nothing() {
     let mut random = StdRng::seed_from_u64(1);
     for fill in [0x00, 0x01, 0x08, 0x0A, 0xA5, 0xF1, 0xF9, 0xFA, 0xFF] {
-        let found = scan(&vec![fill; 2 * BLOCK_BYTES + 77], &(0..=u64::MAX)).unwrap();
+        let found = scan(&vec![fill; 2 * LARGEST_BLOCK + 77], &(0..=u64::MAX)).unwrap();
         assert!(found.is_empty());
     }
-    let noise: Vec<u8> = std::iter::repeat_with(|| random.random()).take(3 * BLOCK_BYTES).collect();
+    let noise: Vec<u8> = std::iter::repeat_with(|| random.random()).take(3 * LARGEST_BLOCK).collect();
     assert!(scan(&noise, &(0..=u64::MAX)).unwrap().is_empty());
 }
 
 #[test]
 fn bytes_that_make_every_offset_a_long_message_come_to_an_end() {
     // At every third byte: kind 10, a length of some 60 kB, checksums that never hold.
-    let hostile: Vec<u8> = [10, 249, 230].into_iter().cycle().take(BLOCK_BYTES).collect();
-    let mut messages = Messages::of(&hostile);
+    let hostile: Vec<u8> = [10, 249, 230].into_iter().cycle().take(LARGEST_BLOCK).collect();
+    let mut messages = Messages::of(&hostile, LARGEST_BLOCK);
     assert!(messages.next().is_none());
     assert_eq!(messages.breaks, 1, "given up");
 }

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use super::Salvage;
 use crate::buffer::entry::{Encoder, Totals};
+use crate::buffer::extent::Extent;
 use crate::buffer::segment::Segment;
 
 const ALL: std::ops::RangeInclusive<CommitNumber> = CommitNumber(0)..=CommitNumber(u64::MAX);
@@ -70,10 +71,16 @@ fn entry(number: u64, readings: u64, text_bytes: usize, random: &mut StdRng) -> 
 impl Written {
     /// Writes commits from `first` on, and opens the segment anew now and then, as restarts do.
     fn new(sizes: Sizes, first: u64, seed: u64) -> Self {
+        Self::with(sizes, first, seed, Extent::LARGEST)
+    }
+
+    /// The same in a log of other extents.
+    fn with(sizes: Sizes, first: u64, seed: u64, extent: Extent) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let dir = tempfile::tempdir().unwrap();
         let mut entries = BTreeMap::new();
-        let mut segment = Segment::open(&dir.path().join("s"), CommitNumber(first)).unwrap();
+        let open = || Segment::open_with(&dir.path().join("s"), CommitNumber(first), extent).unwrap();
+        let mut segment = open();
         let count = sizes.commits();
         for number in first..first + count {
             let bytes = entry(number, number, sizes.draw(&mut random), &mut random);
@@ -84,7 +91,7 @@ impl Written {
             if random.random_range(0..count) < 2 {
                 segment.make_durable().unwrap();
                 drop(segment);
-                segment = Segment::open(&dir.path().join("s"), CommitNumber(first)).unwrap();
+                segment = open();
             }
             entries.insert(number, bytes);
         }
@@ -117,7 +124,7 @@ impl Written {
 
 fn salvaged(dir: &std::path::Path) -> BTreeMap<u64, Vec<u8>> {
     let salvage = Salvage::of(dir, ALL).unwrap().unwrap();
-    let found: Vec<_> = salvage.entries().map(Result::unwrap).collect();
+    let found: Vec<_> = salvage.entries(CommitNumber::NONE).map(Result::unwrap).collect();
     assert!(found.is_sorted_by_key(|(number, _)| *number));
     let count = found.len();
     let found: BTreeMap<u64, Vec<u8>> = found.into_iter().map(|(number, bytes)| (number.0, bytes)).collect();

@@ -6,6 +6,7 @@ use rand::rngs::StdRng;
 
 use super::super::{Salvage, Sighting, look};
 use super::{ALL, Sizes, Written, entry, salvaged};
+use crate::buffer::extent::Extent;
 use crate::buffer::segment::Segment;
 
 #[test]
@@ -16,6 +17,20 @@ fn everything_written_is_found() {
             let written = Written::new(sizes, first, seed);
             assert_eq!(written.missing(), 0, "{sizes:?} from {first}");
             assert_eq!(look(&written.path()).unwrap(), Sighting::default(), "{sizes:?} from {first}");
+        }
+    }
+}
+
+#[test]
+fn logs_of_small_extents_are_read_too_whatever_their_settings_say() {
+    for segment_bytes in [0, 256 << 10, 2 << 20] {
+        let extent = Extent::for_segments(segment_bytes);
+        for sizes in Sizes::ALL {
+            let written = Written::with(sizes, 1, 8, extent);
+            assert_eq!(written.missing(), 0, "{sizes:?} in {extent:?}");
+            assert_eq!(look(&written.path()).unwrap().breaks, 0, "{sizes:?} in {extent:?}");
+            std::fs::write(written.path().join("conf"), b"segment_size: 1048576").unwrap();
+            assert_eq!(written.missing(), 0, "{sizes:?} in {extent:?}");
         }
     }
 }

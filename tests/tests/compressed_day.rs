@@ -72,7 +72,7 @@ async fn a_day_of_readings_leaves_memory_files_and_descriptors_as_they_were() {
         parts.push(samples);
     }
     for publisher in publishers {
-        publisher.await.unwrap();
+        publisher.await.expect("a device does not panic");
     }
     assert_eq!(published(), readings, "a connection was lost, and what was in flight with it");
 
@@ -140,8 +140,9 @@ async fn judge_store(world: &World, readings: u64) {
         (0..DEVICES).map(|device| (1..=messages).map(|attempt| sent(device, attempt)).sum::<u64>()).sum();
     let events = world.mongod.database().collection::<Document>("events_ts");
     let sums = doc! { "$group": { "_id": null, "count": { "$sum": 1.0 }, "sum": { "$sum": "$value" } } };
-    let found = events.aggregate([sums]).await.unwrap().try_next().await.unwrap().unwrap();
-    let found = ["count", "sum"].map(|key| found.get_f64(key).unwrap());
+    let mut found = events.aggregate([sums]).await.expect("the store adds up");
+    let found = found.try_next().await.expect("the store answers").expect("something is stored");
+    let found = ["count", "sum"].map(|key| found.get_f64(key).expect("a sum is a number"));
     assert_eq!(found, [readings as f64, expected as f64], "readings and the sum of their values");
     println!("{} readings stored, the sum of their values is {}, as sent", found[0], found[1]);
 }

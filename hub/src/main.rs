@@ -179,7 +179,7 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
         Command::Agents(AgentsCommand::Add { name }) => print_token(&access.add_agent(&name).await?),
         Command::Agents(AgentsCommand::Invite { name, valid_for, url }) => {
             let (code, ends) = access.invite(&name, valid_for).await?;
-            print_invitation(&code, ends, &url.unwrap_or_else(|| url_seen_from_afar(settings.http.listen)))
+            print_invitation(&code, ends, url.or_else(|| url_seen_from_afar(settings.http.listen)).as_deref())
         }
         Command::Agents(AgentsCommand::Uninvite { name }) => {
             let was_there = access.withdraw_invitation(&name).await?;
@@ -204,21 +204,30 @@ fn print_token(token: &Token) -> anyhow::Result<()> {
     print(token.reveal())
 }
 
-fn print_invitation(code: &JoinCode, ends: DateTime, url: &str) -> anyhow::Result<()> {
+/// Prints the code to standard output alone: standard error may go to a log.
+fn print_invitation(code: &JoinCode, ends: DateTime, url: Option<&str>) -> anyhow::Result<()> {
     let ends = ends.try_to_rfc3339_string()?;
     eprintln!("this code is shown only once, and good for one gateway until {ends}; there, type:");
-    eprintln!("  sudo penstock-agent join {url} {code}");
+    eprintln!("  sudo penstock-agent join {} CODE", url.unwrap_or("URL"));
+    if url.is_none() {
+        eprintln!(
+            "where URL is this hub as gateways see it: it listens on the loopback interface only (`--url`)"
+        );
+    }
     print(&code.to_string())
 }
 
 /// Guesses what gateways call this hub; behind a proxy or in a container it is something else.
-fn url_seen_from_afar(listen: SocketAddr) -> String {
+fn url_seen_from_afar(listen: SocketAddr) -> Option<String> {
+    if listen.ip().is_loopback() || listen.port() == 0 {
+        return None;
+    }
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match host.trim() {
         host if listen.ip().is_unspecified() && !host.is_empty() => {
-            format!("http://{host}:{}", listen.port())
+            Some(format!("http://{host}:{}", listen.port()))
         }
-        _ => format!("http://{listen}"),
+        _ => Some(format!("http://{listen}")),
     }
 }
 

@@ -55,6 +55,8 @@ impl Shared {
                     }
                     self.quarantine_segment(first, &error).map_err(into_segment_error)?;
                     self.leap_over(first);
+                    // Before there is a segment behind the leap: it would not tell what was lost before it.
+                    self.persist_books().map_err(into_segment_error)?;
                 }
                 Ok(segment) if self.is_too_wide(&segment) => {
                     self.books().segments.pop_back();
@@ -64,6 +66,7 @@ impl Shared {
                     drop(saved);
                     self.forget(first);
                     self.leap_behind_saved(first);
+                    self.persist_books().map_err(into_segment_error)?;
                 }
                 outcome => return outcome,
             }

@@ -137,6 +137,14 @@ impl Books {
         }
     }
 
+    /// Takes what the closed segments tell where the state is older: the active one may be empty, and tell nothing.
+    pub(super) fn catch_up(&mut self) {
+        if let Some(newest) = self.segments.back().filter(|newest| newest.last > self.state.last) {
+            let rejected = newest.end.rejected.max(self.state.totals.rejected);
+            (self.state.last, self.state.totals) = (newest.last, Totals { rejected, ..newest.end });
+        }
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }

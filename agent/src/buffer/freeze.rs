@@ -122,10 +122,13 @@ impl Shared {
         self.take_frozen(info)
     }
 
-    /// Tells whether the forwarder has not asked for another segment meanwhile.
+    /// Tells whether the forwarder has not asked for another segment meanwhile, nor does just now: it may be opening
+    /// this one afresh, and waits until nobody else has it.
     fn is_in_its_place(&self, first: CommitNumber) -> bool {
-        let draining = locked(&self.draining);
-        draining.as_ref().is_some_and(|segment| segment.first() == first)
+        match self.draining.try_lock() {
+            Ok(draining) => draining.as_ref().is_some_and(|segment| segment.first() == first),
+            Err(_) => false,
+        }
     }
 
     /// Removes the log and books what is left.

@@ -60,9 +60,10 @@ pub(super) fn keep(dir: &Path) -> Result<(), SegmentError> {
 pub(super) fn put_back(dir: &Path) -> Result<(), SegmentError> {
     let back = || -> std::io::Result<()> {
         if dir.join(KEPT).exists() {
-            std::fs::rename(dir.join(KEPT), dir.join("db"))?;
-            // They tell of the log that was overwritten.
+            // They tell of the log that was overwritten, and must never stand beside the one that comes back.
             remove_files(dir, |name| name.starts_with("snap."))?;
+            disk::sync_dir(dir)?;
+            std::fs::rename(dir.join(KEPT), dir.join("db"))?;
             disk::sync_dir(dir)?;
         }
         remove_files(dir, |name| name == UNFINISHED)
@@ -70,9 +71,9 @@ pub(super) fn put_back(dir: &Path) -> Result<(), SegmentError> {
     back().map_err(SegmentError::disk(dir))
 }
 
-/// Removes a kept log that is not needed.
+/// Removes a kept log that is not needed; durable when it returns: if it came back, it would replace what is written now.
 pub(super) fn forget_kept(dir: &Path) -> Result<(), SegmentError> {
-    remove_files(dir, |name| name == KEPT).map_err(SegmentError::disk(dir))
+    remove_files(dir, |name| name == KEPT).and_then(|()| disk::sync_dir(dir)).map_err(SegmentError::disk(dir))
 }
 
 fn open(dir: &Path, config: &sled::Config) -> Result<sled::Db, SegmentError> {

@@ -166,6 +166,7 @@ impl Shared {
             within.into_iter().for_each(|hole| self.lose_hole(hole));
             self.lose_unknown(&stock.holes);
         }
+        self.books().catch_up();
         Ok(())
     }
 

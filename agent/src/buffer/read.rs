@@ -186,16 +186,18 @@ impl Shared {
         detail: &str,
     ) -> Result<Step, BufferError> {
         let mut whole = None;
-        let mut probe = number.next();
-        while probe <= info.last && probe.0 <= number.0 + HOPELESS_COMMITS {
+        let mut probe = segment.behind(number);
+        let mut probed = 0;
+        while probe <= info.last && probed < HOPELESS_COMMITS {
             match segment.get(probe) {
                 Ok(Some(stored)) => {
                     whole = Some(stored);
                     break;
                 }
                 Err(error) if error.is_retryable() => return Err(error.into()),
-                Ok(None) | Err(_) => probe = probe.next(),
+                Ok(None) | Err(_) => probe = segment.behind(probe),
             }
+            probed += 1;
         }
         let (last, readings_through) = match &whole {
             Some(stored) => {

@@ -5,6 +5,8 @@
 //! what is moved without a successor gets it at the next start (`segment_dirs::sweep`). What is saved is a frozen
 //! segment without a seal: its gaps are found, and declared where nobody knows of them, whenever stock is taken of it.
 
+use std::collections::HashSet;
+
 use penstock_shared::batch::GapReason;
 use penstock_shared::id::CommitNumber;
 
@@ -16,6 +18,10 @@ use super::express::Span;
 use super::salvage::Salvage;
 use super::segment::{self, Freezer, Segment, SegmentError};
 use super::{Fault, Shared, disk, segment_dirs};
+
+/// So many runs of commits are saved of a segment, the longest ones: each hole between them is a gap in the books, which
+/// have room for some thousands.
+const MOST_RUNS: usize = 500;
 
 /// What a segment holds.
 pub(super) struct Stock {
@@ -82,7 +88,14 @@ impl Shared {
             }),
             saved => saved,
         };
-        let (commits, readings) = saved?;
+        let (commits, readings) = match saved {
+            // It goes to the quarantine whole, from where it can be exported: a start must not wait for room.
+            Err(SegmentError::Disk { path, source }) if source.kind() == std::io::ErrorKind::StorageFull => {
+                tracing::error!(%source, path = %path.display(), "no room to save what is intact");
+                return Ok(false);
+            }
+            saved => saved?,
+        };
         if commits == 0 {
             return Ok(false);
         }
@@ -116,8 +129,12 @@ impl Shared {
         begin().map_err(SegmentError::disk(&saved))?;
         let mut freezer = Freezer::begin(&saved)?;
         let (mut commits, mut readings) = (0, 0);
+        let kept = longest_runs(&salvage.numbers().collect::<Vec<_>>());
         for entry in salvage.entries(first) {
             let (number, bytes) = entry.map_err(SegmentError::disk(&dir))?;
+            if !kept.contains(&number) {
+                continue;
+            }
             let stored = entry::decode(&bytes).map_err(|source| SegmentError::Entry { number, source })?;
             commits += 1;
             readings += stored.commit.readings.len() as u64;
@@ -205,6 +222,13 @@ impl Shared {
         }
         within
     }
+}
+
+/// Leaves out short runs where there are very many.
+fn longest_runs(numbers: &[CommitNumber]) -> HashSet<CommitNumber> {
+    let mut runs: Vec<_> = numbers.chunk_by(|before, number| before.next() == *number).collect();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
+    runs.into_iter().take(MOST_RUNS).flatten().copied().collect()
 }
 
 /// Returns what a segment does not hold from `from` on; `readings_before` is C before that.

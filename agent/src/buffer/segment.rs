@@ -206,6 +206,14 @@ impl Segment {
         }
     }
 
+    /// Returns the first number behind an unreadable one that may be readable: what is packed together is lost together.
+    pub(super) fn behind(&self, number: CommitNumber) -> CommitNumber {
+        match &self.form {
+            Form::Log(_) => number.next(),
+            Form::Frozen(frozen) => frozen.behind(number),
+        }
+    }
+
     /// Finds the last commit that is at most `through`. What was cut off by a crash before it was durable is removed: it
     /// was never acknowledged.
     pub(super) fn tail(&self, through: CommitNumber) -> Result<Tail, SegmentError> {

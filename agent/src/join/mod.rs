@@ -12,7 +12,7 @@
 mod address;
 mod place;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use penstock_shared::id::{AgentId, InvalidAgentId};
@@ -59,6 +59,9 @@ pub enum JoinError {
     /// It is already.
     #[error("this gateway is enrolled already{0}; --force enrols it anew")]
     Enrolled(String),
+    /// Another one is at it.
+    #[error("another `join` is at work in {}: wait for its end", .0.display())]
+    Busy(PathBuf),
     /// The configuration is faulty, or would be.
     #[error(transparent)]
     Configuration(#[from] ConfigFaults),
@@ -101,6 +104,9 @@ pub enum JoinError {
 /// When it cannot be enrolled, or is. What it had before stays as it was.
 pub fn join(layers: &Layers, environment: &[(String, String)], wish: &Wish) -> Result<Enrolment, JoinError> {
     let place = Place::of(layers);
+    let _lock = place.lock()?;
+    // What another one wrote meanwhile counts.
+    let layers = &found(layers.main())?;
     let former = layers.settings(environment.to_vec(), Certificates::Trusted);
     if !wish.force {
         must_be_free(&place, layers, former.as_ref().ok())?;
@@ -116,9 +122,13 @@ pub fn join(layers: &Layers, environment: &[(String, String)], wish: &Wish) -> R
     let name = ask(wish, &request)?;
     let text = drop_in(name.as_str(), &wish.hub, "", &place.token_file().display().to_string());
     place.enrol(&token, &text, owner)?;
-    let settings = Layers::find(Some(layers.main()).filter(|main| main.exists()))?
-        .settings(environment.to_vec(), Certificates::Trusted)?;
+    let settings = found(layers.main())?.settings(environment.to_vec(), Certificates::Trusted)?;
     Ok(Enrolment { token_file: place.token_file().to_owned(), drop_in: place.drop_in().to_owned(), settings })
+}
+
+/// Reads the configuration and its drop-ins, as they are now.
+fn found(main: &Path) -> Result<Layers, ConfigFaults> {
+    Layers::find(Some(main).filter(|main| main.exists()))
 }
 
 /// Refuses where there is a token already, by an earlier `join` or by hand.

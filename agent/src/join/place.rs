@@ -6,7 +6,7 @@
 //! agent.d/50-join.pending         address, code and token of an attempt, mode 0600; gone when it is through
 //! ```
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -57,6 +57,20 @@ impl Place {
         &self.token_file
     }
 
+    /// Keeps other `join`s out for as long as the file returned is there: each clears up what is not its own.
+    ///
+    /// # Errors
+    /// When another one runs, or the directory cannot be made.
+    pub(super) fn lock(&self) -> Result<File, JoinError> {
+        let failed = |error| JoinError::Unwritable(self.dir.clone(), error);
+        let dir = self.make_dir().and_then(|()| File::open(&self.dir)).map_err(failed)?;
+        match dir.try_lock() {
+            Ok(()) => Ok(dir),
+            Err(TryLockError::WouldBlock) => Err(JoinError::Busy(self.dir.clone())),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
     /// Finds out who runs the agent: whose the buffer is, or the directory that it will lie in; where that is root's,
     /// the user whose group may read the configuration.
     ///
@@ -104,8 +118,7 @@ impl Place {
             return Ok(token.to_owned());
         }
         let token = hex(&rand::random::<[u8; 32]>());
-        let written =
-            self.make_dir().and_then(|()| self.write(&pending, &format!("{attempt}{token}"), SECRET, None));
+        let written = self.write(&pending, &format!("{attempt}{token}"), SECRET, None);
         written.map_err(|error| JoinError::Unwritable(self.dir.clone(), error))?;
         Ok(token)
     }

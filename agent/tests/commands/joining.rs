@@ -125,6 +125,22 @@ fn a_gateway_has_name_address_and_token_by_one_command() {
 }
 
 #[test]
+fn two_at_once_do_not_take_each_others_token_away() {
+    let world = World::new();
+    let hub = StandIn::start(&[JOINED]);
+    let dir = world.dir.path().join("agent.d");
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let first = std::fs::File::open(&dir).expect("a directory");
+    first.lock().expect("a lock");
+    let (code, told) = world.run(&["join", &hub.url, CODE]);
+    assert_eq!(code, Some(1), "{told}");
+    assert_says(&told, &["another `join` is at work in "]);
+    drop(first);
+    assert_eq!(world.run(&["join", &hub.url, CODE]).0, Some(0));
+    assert_eq!(hub.tokens(), [token(&world)]);
+}
+
+#[test]
 fn a_lost_answer_and_an_end_half_way_are_made_good_by_the_same_command() {
     let world = World::new();
     let hub = StandIn::start(&[Answer::Lost, REFUSED, JOINED]);

@@ -116,9 +116,12 @@ impl Access {
     /// # Errors
     /// When neither a token nor an invitation exists and `listen` is no loopback address, or the database fails.
     pub async fn check_listen_address(&self, listen: SocketAddr) -> Result<Needs, AccessError> {
-        let exist = self.registry.existing_kinds().await?;
-        let some_exist = exist.agents || exist.people || self.invitations.some_stand().await?;
-        if self.reachable && !some_exist && self.settings.require_tokens == RequireTokens::Auto {
+        let exist = self.existing().await?;
+        if self.reachable
+            && !exist.agents
+            && !exist.people
+            && self.settings.require_tokens == RequireTokens::Auto
+        {
             return Err(AccessError::OpenToTheWorld(listen));
         }
         self.needs().await
@@ -138,7 +141,7 @@ impl Access {
         {
             return Ok(needs);
         }
-        match (self.registry.existing_kinds().await, known) {
+        match (self.existing().await, known) {
             (Ok(needs), _) => {
                 let fresh = Some((Instant::now(), needs));
                 *self.known_needs.write().unwrap_or_else(PoisonError::into_inner) = fresh;
@@ -147,6 +150,12 @@ impl Access {
             (Err(_), Some((_, stale))) => Ok(stale),
             (Err(error), None) => Err(error.into()),
         }
+    }
+
+    /// A gateway that is invited counts as one that has its token: what it will send must not be mixed with others'.
+    async fn existing(&self) -> Result<Needs, mongodb::error::Error> {
+        let kinds = self.registry.existing_kinds().await?;
+        Ok(Needs { agents: kinds.agents || self.invitations.some_stand().await?, ..kinds })
     }
 
     /// Finds out whose token this is; none when it is unknown or expired.

@@ -33,18 +33,16 @@ pub(super) fn choose(mut found: Vec<Found>, numbers: &RangeInclusive<u64>) -> Ve
     kept.into_iter().flatten().collect()
 }
 
-/// Puts a run behind the ones kept, where they leave it room; else the shorter goes.
+/// Puts a run behind the ones kept that leave it room. Those that do not go, where they hold less together; else it does.
 fn place(kept: &mut Vec<Run>, run: Run) {
-    while let (Some(before), Some(first)) = (kept.last(), run.first()) {
-        if before.last().is_none_or(|last| follows(last, first)) {
-            break;
-        }
-        if before.len() >= run.len() {
-            return;
-        }
-        kept.pop();
+    let Some(first) = run.first() else { return };
+    let leaves_room = |before: &Run| before.last().is_none_or(|last| follows(last, first));
+    let staying = kept.iter().rposition(leaves_room).map_or(0, |place| place + 1);
+    let in_the_way: usize = kept[staying..].iter().map(Vec::len).sum();
+    if in_the_way < run.len() {
+        kept.truncate(staying);
+        kept.push(run);
     }
-    kept.push(run);
 }
 
 /// Tells whether an entry can come after another: right after it, C grows by its own readings.

@@ -95,6 +95,16 @@ impl Frozen {
         Some(self.blocks.get(place)?.head.first.max(from))
     }
 
+    /// Returns the first number of the block behind the one that holds `number`, or behind the hole where it is not.
+    pub(super) fn behind(&self, number: CommitNumber) -> CommitNumber {
+        let place = self.blocks.partition_point(|block| block.head.last < number);
+        match self.blocks.get(place).map(|block| block.head) {
+            Some(head) if head.first <= number => head.last.next(),
+            Some(head) => head.first,
+            None => CommitNumber(u64::MAX),
+        }
+    }
+
     /// Returns the largest number that is there and at most `through`.
     pub(super) fn last_number(&self, through: CommitNumber) -> Option<CommitNumber> {
         let count = self.blocks.partition_point(|block| block.head.first <= through);

@@ -6,6 +6,7 @@ use penstock_shared::reading::TimestampMicros;
 use penstock_shared::report::RecordCounts;
 
 use super::world::{World, group, letter, noise, sent};
+use crate::buffer::segment::Segment;
 use crate::buffer::{AppendError, Buffer, BufferError, FullPolicy, Lane};
 
 #[test]
@@ -197,4 +198,27 @@ fn below_the_floor_nothing_is_accepted() {
     let world = World::with(|settings| settings.min_free_bytes = u64::MAX);
     assert!(matches!(world.buffer().append(&group(1, 0)), Err(AppendError::BelowFloor { .. })));
     assert_eq!(world.buffer().counts(), RecordCounts::default());
+}
+
+#[test]
+fn a_cut_right_behind_a_new_segment_forgets_nothing_of_the_closed_one() {
+    let mut world = World::small(FullPolicy::DropOldest);
+    world.append(3);
+    world.buffer().checkpoint().unwrap();
+    let state = std::fs::read(world.settings.dir.join("state")).unwrap();
+    world.fill_segments(2);
+    let (closed, active) = (world.buffer().segments()[0].clone(), world.buffer().segments()[1].first);
+    world.close();
+    // The state of before, and nothing in the active segment.
+    std::fs::write(world.settings.dir.join("state"), state).unwrap();
+    let dir = world.segment_dir(1);
+    std::fs::remove_dir_all(&dir).unwrap();
+    drop(Segment::open(&dir, active).unwrap());
+    world.reopen();
+    assert_eq!(world.buffer().counts().received, closed.readings);
+    world.assert_balanced();
+    world.append(5);
+    world.confirm(world.buffer().newest().0);
+    let counts = world.buffer().counts();
+    assert_eq!((counts.stored, counts.buffered, counts.evicted), (closed.readings + 5, 0, 0));
 }

@@ -129,3 +129,22 @@ fn damage_in_a_frozen_segment_is_declared_and_costs_no_more_than_its_block() {
     world.assert_balanced();
     assert!(run.commits[0].commit.number == CommitNumber(1));
 }
+
+#[test]
+fn a_damaged_block_of_many_commits_costs_none_behind_it() {
+    let mut world = World::with(|settings| settings.segment_bytes = 2 << 20);
+    while world.segment_names().len() < 2 {
+        world.append(1);
+    }
+    let commits = world.buffer().segments()[0].last.0;
+    assert!(commits > 4096 + 100, "a block more than one: {commits} commits");
+    assert_eq!(freeze_all(&world), 1);
+    world.close();
+    let path = world.segment_dir(0).join("frames");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    world.reopen();
+    world.assert_balanced();
+    assert_eq!(world.buffer().counts().evicted, 4096);
+}

@@ -29,14 +29,14 @@ async fn after_an_outage_the_newest_reading_is_on_the_screen_before_the_backlog(
     let world = World::with().hub(settings).start().await;
     let sensors = Sensors::start(world.agent.listener(), AGENT, 10, 1000.0);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let mut screen = Live::connect(&world.hub.url()).await.unwrap();
-    screen.subscribe("pressure:minute").await.unwrap();
-
     world.link.set(Fault::Cut);
     tokio::time::sleep(away()).await;
     let probe = Sensor::new("probe", Pace::PerSecond(20.0)).of_type("pressure");
     let probe = Sensors::start_each(world.agent.listener(), AGENT, [probe]);
     tokio::time::sleep(Duration::from_secs(1)).await;
+    // Not before: a screen that does not answer for so long is closed.
+    let mut screen = Live::connect(&world.hub.url()).await.unwrap();
+    screen.subscribe("pressure:minute").await.unwrap();
     world.link.set(Fault::None);
 
     let returned = Instant::now();

@@ -138,6 +138,8 @@ enum Fault {
     Link,
     Numbers,
     Quarantine,
+    /// Beside what was lost it is told what was saved.
+    Saved,
     State,
 }
 

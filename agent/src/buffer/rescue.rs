@@ -108,7 +108,7 @@ impl Shared {
         let text = format!(
             "segment {first} was damaged, {commits} commits of it with {readings} readings are saved"
         );
-        self.set_fault(Fault::Quarantine, format!("{text}, see quarantine/"));
+        self.set_fault(Fault::Saved, format!("{text}, see quarantine/"));
         Ok(true)
     }
 

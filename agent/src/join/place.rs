@@ -60,13 +60,14 @@ impl Place {
     /// Keeps other `join`s out for as long as the file returned is there: each clears up what is not its own.
     ///
     /// # Errors
-    /// When another one runs, or the directory cannot be made.
+    /// When another one runs, or there is no directory for the configuration.
     pub(super) fn lock(&self) -> Result<File, JoinError> {
-        let failed = |error| JoinError::Unwritable(self.dir.clone(), error);
-        let dir = self.make_dir().and_then(|()| File::open(&self.dir)).map_err(failed)?;
-        match dir.try_lock() {
-            Ok(()) => Ok(dir),
-            Err(TryLockError::WouldBlock) => Err(JoinError::Busy(self.dir.clone())),
+        let dir = self.config.parent().unwrap_or(Path::new("/"));
+        let failed = |error| JoinError::Unwritable(dir.to_owned(), error);
+        let lock = File::open(dir).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => Err(JoinError::Busy(dir.to_owned())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
@@ -118,7 +119,8 @@ impl Place {
             return Ok(token.to_owned());
         }
         let token = hex(&rand::random::<[u8; 32]>());
-        let written = self.write(&pending, &format!("{attempt}{token}"), SECRET, None);
+        let written =
+            self.make_dir().and_then(|()| self.write(&pending, &format!("{attempt}{token}"), SECRET, None));
         written.map_err(|error| JoinError::Unwritable(self.dir.clone(), error))?;
         Ok(token)
     }

@@ -128,9 +128,7 @@ fn a_gateway_has_name_address_and_token_by_one_command() {
 fn two_at_once_do_not_take_each_others_token_away() {
     let world = World::new();
     let hub = StandIn::start(&[JOINED]);
-    let dir = world.dir.path().join("agent.d");
-    std::fs::create_dir_all(&dir).expect("a directory");
-    let first = std::fs::File::open(&dir).expect("a directory");
+    let first = std::fs::File::open(world.dir.path()).expect("a directory");
     first.lock().expect("a lock");
     let (code, told) = world.run(&["join", &hub.url, CODE]);
     assert_eq!(code, Some(1), "{told}");

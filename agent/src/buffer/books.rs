@@ -191,13 +191,15 @@ impl Books {
                 Lane::Express => self.express_received_at = Some(commit.received_at),
             }
         }
-        let in_gaps = self.take_gaps(lane, confirmed, through);
         let overtaken = match lane {
             Lane::Main => self.state.express.readings_between(confirmed, through),
             Lane::Express => 0,
         };
-        let passed = readings_through.saturating_sub(confirmed_readings);
-        self.state.stored += passed.saturating_sub(in_gaps + overtaken);
+        let passed = readings_through.saturating_sub(confirmed_readings).saturating_sub(overtaken);
+        let came = sent.iter().filter(|commit| commit.number > confirmed && commit.number <= through);
+        let came = came.map(|commit| u64::from(commit.readings)).sum();
+        self.state.stored +=
+            passed.saturating_sub(self.take_gaps(lane, confirmed, through, passed.saturating_sub(came)));
         match lane {
             Lane::Main => {
                 self.state.confirmed = through;
@@ -208,8 +210,10 @@ impl Books {
         self.join_express();
     }
 
-    /// Drops a lane's gaps through `through`, and returns how many readings lay in them.
-    fn take_gaps(&mut self, lane: Lane, confirmed: CommitNumber, through: CommitNumber) -> u64 {
+    /// Drops a lane's gaps through `through`, and returns how many readings lay in them. Of a gap that goes on behind it
+    /// that is what came neither, of `absent` in all: segments that were evicted before the batch was read and while it
+    /// was on its way are one gap.
+    fn take_gaps(&mut self, lane: Lane, confirmed: CommitNumber, through: CommitNumber, absent: u64) -> u64 {
         let mut in_gaps = 0;
         let express = &self.state.express;
         self.state.gaps.retain_mut(|gap| {
@@ -221,6 +225,9 @@ impl Books {
                 in_gaps += gap.readings;
                 return false;
             }
+            let before = absent.saturating_sub(in_gaps).min(gap.readings);
+            in_gaps += before;
+            gap.readings -= before;
             gap.first = through.next();
             true
         });

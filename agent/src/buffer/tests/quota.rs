@@ -4,7 +4,7 @@ use penstock_shared::batch::GapReason;
 use penstock_shared::id::CommitNumber;
 use penstock_shared::reading::Value;
 
-use super::world::{EVERYTHING, World, group, noise};
+use super::world::{EVERYTHING, World, group, noise, sent};
 use crate::buffer::{AppendError, FullPolicy, Group, Lane, disk};
 
 const QUOTA: u64 = 64_000;
@@ -81,6 +81,33 @@ fn what_lies_on_the_disk_never_exceeds_64_kb() {
     println!("at most {most} of {QUOTA} bytes on the disk, at the end {counts:?}");
     assert!(counts.evicted > 0 && counts.buffered > 0 && counts.dead_lettered == 0, "{counts:?}");
     assert!(most > QUOTA / 2, "only {most} of the quota are used");
+}
+
+#[test]
+fn what_was_on_its_way_as_it_was_evicted_is_stored_and_what_was_evicted_before_is_not() {
+    let world = tiny(FullPolicy::DropOldest);
+    let evicted = || world.buffer().counts().evicted;
+    let evict = || {
+        let before = evicted();
+        while evicted() == before {
+            world.buffer().append(&texts(4, 200)).unwrap();
+        }
+    };
+    evict();
+    let never_sent = evicted();
+    // The gap comes first, then what is left of commits.
+    let on_its_way = sent(&world.read_all());
+    evict();
+    let came = &on_its_way[..3];
+    world.buffer().confirm(Lane::Main, came[2].number, came).unwrap();
+    let counts = world.buffer().counts();
+    assert!(counts.is_balanced(), "{counts:?}");
+    assert_eq!(counts.stored, 12);
+    assert!(counts.evicted >= never_sent, "{counts:?}");
+    world.assert_balanced();
+    world.confirm(world.buffer().newest().0);
+    world.assert_balanced();
+    assert_eq!(world.buffer().counts().buffered, 0);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::store::Store;
 use crate::telemetry::Telemetry;
 
 /// How often one address may try to join, and how often at once; a proxy's address stands for all behind it.
-const JOINS_PER_SECOND: f64 = 5.0;
-const JOINS_AT_ONCE: f64 = 100.0;
+const JOINS_PER_SECOND: f64 = 2.0;
+const JOINS_AT_ONCE: f64 = 30.0;
 
 /// The stages that routes speak to.
 #[derive(Debug)]

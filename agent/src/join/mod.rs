@@ -60,7 +60,7 @@ pub enum JoinError {
     #[error("this gateway is enrolled already{0}; --force enrols it anew")]
     Enrolled(String),
     /// Another one is at it.
-    #[error("another `join` is at work in {}: wait for its end", .0.display())]
+    #[error("another `join` is at work, by {}: wait for its end", .0.display())]
     Busy(PathBuf),
     /// The configuration is faulty, or would be.
     #[error(transparent)]

@@ -60,14 +60,15 @@ impl Place {
     /// Keeps other `join`s out for as long as the file returned is there: each clears up what is not its own.
     ///
     /// # Errors
-    /// When another one runs, or there is no directory for the configuration.
+    /// When another one runs for this configuration, or it cannot be read.
     pub(super) fn lock(&self) -> Result<File, JoinError> {
-        let dir = self.config.parent().unwrap_or(Path::new("/"));
-        let failed = |error| JoinError::Unwritable(dir.to_owned(), error);
-        let lock = File::open(dir).map_err(failed)?;
+        // Its directory where it is not there.
+        let locked = self.config.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        let failed = |error| JoinError::Unwritable(locked.to_owned(), error);
+        let lock = File::open(locked).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),
-            Err(TryLockError::WouldBlock) => Err(JoinError::Busy(dir.to_owned())),
+            Err(TryLockError::WouldBlock) => Err(JoinError::Busy(locked.to_owned())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }

@@ -128,11 +128,11 @@ fn a_gateway_has_name_address_and_token_by_one_command() {
 fn two_at_once_do_not_take_each_others_token_away() {
     let world = World::new();
     let hub = StandIn::start(&[JOINED]);
-    let first = std::fs::File::open(world.dir.path()).expect("a directory");
+    let first = std::fs::File::open(world.dir.path().join("agent.toml")).expect("a configuration");
     first.lock().expect("a lock");
     let (code, told) = world.run(&["join", &hub.url, CODE]);
     assert_eq!(code, Some(1), "{told}");
-    assert_says(&told, &["another `join` is at work in "]);
+    assert_says(&told, &["another `join` is at work, by "]);
     drop(first);
     assert_eq!(world.run(&["join", &hub.url, CODE]).0, Some(0));
     assert_eq!(hub.tokens(), [token(&world)]);

@@ -18,6 +18,7 @@ pub(crate) struct Witness {
     commits: HashMap<u64, String>,
     repeats: usize,
     frozen: usize,
+    salvaged: usize,
 }
 
 impl Witness {
@@ -43,6 +44,8 @@ impl Witness {
                     self.take(parts.next().unwrap().parse().unwrap(), parts.next().unwrap());
                 }
                 "frozen" => self.frozen += 1,
+                // A log that the disk tore: the verdict tells whether all that was acknowledged is among it.
+                "fault" if rest.contains(" are saved, see quarantine/") => self.salvaged += 1,
                 _ => panic!("the buffer says {line:?}"),
             }
         }
@@ -76,10 +79,11 @@ impl Witness {
             assert!(missing.is_empty(), "{} acknowledged readings are lost: {missing:?}", missing.len());
             readings += last - first + 1;
         }
-        let (lives, commits, repeats, frozen) = (self.lives, self.commits.len(), self.repeats, self.frozen);
+        let (lives, commits, repeats) = (self.lives, self.commits.len(), self.repeats);
+        let (frozen, salvaged) = (self.frozen, self.salvaged);
         format!(
             "{lives} lives, {readings} readings acknowledged, all of them there once; {commits} commits, {repeats} \
-             sent again; {frozen} segments frozen"
+             sent again; {frozen} segments frozen, {salvaged} salvaged"
         )
     }
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::wear;
 
-/// Creates a directory and its parents, each entry durable.
+/// Creates a directory and its parents, each entry durable: also that of one that is there, as who made it may have been
+/// killed before it was. Its parents' entries are, for a child is made after that.
 pub(super) fn create_dir_durable(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
-        return Ok(());
+        return sync_parent(dir);
     }
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         create_dir_durable(parent)?;

@@ -68,15 +68,11 @@ impl Shared {
         let books = self.books();
         let closed = books.segments.len().saturating_sub(1);
         unfit.retain(|first| books.segments.iter().any(|info| info.first == *first));
-        let candidates: Vec<_> = books
-            .segments
-            .iter()
-            .take(closed)
-            .filter(|info| !info.is_frozen && info.last >= info.first)
-            .filter(|info| !unfit.contains(&info.first) && !damaged.contains(&info.first))
-            .cloned()
-            .collect();
-        Ok(candidates.into_iter().next())
+        let is_fit = |info: &&SegmentInfo| {
+            let is_log = !info.is_frozen && info.last >= info.first;
+            is_log && !unfit.contains(&info.first) && !damaged.contains(&info.first)
+        };
+        Ok(books.segments.iter().take(closed).find(is_fit).cloned())
     }
 
     fn freeze(&self, info: &SegmentInfo, goes_on: impl Fn() -> bool) -> Result<Freezing, BufferError> {

@@ -26,11 +26,12 @@ pub(super) fn write(segment_dir: &Path, info: &SegmentInfo) -> io::Result<()> {
     disk::sync_dir(segment_dir)
 }
 
-/// Removes the note: the segment is written to again.
+/// Removes the note, as the segment is written to again; durable when it returns: it would hide what is written now.
 pub(super) fn break_open(segment_dir: &Path) -> io::Result<()> {
     match std::fs::remove_file(segment_dir.join(FILE)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => disk::sync_dir(segment_dir),
     }
 }
 

@@ -46,7 +46,6 @@ pub(crate) struct StateFile<T> {
 impl<T: Serialize + DeserializeOwned> StateFile<T> {
     /// Opens the file and returns its newest state, or none when it is new or neither slot is whole.
     pub(crate) fn open(path: &Path) -> io::Result<(Self, Option<T>)> {
-        let fresh = !path.exists();
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         if file.metadata()?.len() < FILE_BYTES as u64 {
             // Real zeros and not a hole: the room must be there when the disk is full.
@@ -54,9 +53,8 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
             file.write_all_at(&vec![0; FILE_BYTES - length], length as u64)?;
             disk::sync_all(&file)?;
         }
-        if fresh {
-            disk::sync_parent(path)?;
-        }
+        // Always: who made it may have been killed before its entry was durable.
+        disk::sync_parent(path)?;
         let newest = [0, 1]
             .into_iter()
             .filter_map(|slot| read_slot(&file, slot))

@@ -72,6 +72,46 @@ fn a_thousand_ends_lose_and_double_nothing() {
     println!("{}; {}", witness.verdict(), told(&mut starts));
 }
 
+/// What a start makes is there for the next one before its entry is on the disk.
+#[test]
+fn a_start_that_was_killed_while_it_made_the_buffer_is_made_good_by_the_next() {
+    type Left = fn(&Path) -> std::io::Result<()>;
+    // In the order in which a start makes them; the last one is not durable.
+    let left: [Left; 4] = [
+        |buffer| std::fs::create_dir(buffer),
+        |buffer| {
+            make_durable_dir(buffer)?;
+            std::fs::create_dir(buffer.join("segments"))
+        },
+        |buffer| {
+            make_durable_dir(buffer)?;
+            make_durable_dir(&buffer.join("segments"))?;
+            std::fs::write(buffer.join("state"), vec![0; 2 * 64 * 1024 + 64])
+        },
+        |buffer| {
+            make_durable_dir(buffer)?;
+            make_durable_dir(&buffer.join("segments"))?;
+            std::fs::create_dir(buffer.join("segments/00000000000000000001"))
+        },
+    ];
+    for left in left {
+        let Some(mut disk) = Disk::mount().map_err(|fault| skip::without_mount(&fault)).ok() else { return };
+        let buffer = disk.path().join("buffer");
+        left(&buffer).unwrap();
+        let mut witness = Witness::default();
+        let task = Task { first: witness.fresh_numbers(), drains: false, until_bytes: None };
+        let mut life = Life::start(&buffer, &task);
+        life.opened();
+        life.acknowledges();
+        witness.hear(&life.kill());
+        disk.cut_power().unwrap();
+        let mut life = Life::start(&buffer, &Task { first: u64::MAX, drains: true, until_bytes: None });
+        life.opened();
+        witness.hear(&life.until_it_ends());
+        println!("{}", witness.verdict());
+    }
+}
+
 #[test]
 fn a_disk_that_fails_has_what_was_acknowledged() {
     let Some(mut disk) = Disk::mount().map_err(|fault| skip::without_mount(&fault)).ok() else { return };
@@ -123,6 +163,11 @@ fn a_killed_buffer_with_a_backlog_starts_again() {
         witness.hear(&life.kill());
     }
     println!("with {} MiB on the disk {}", bytes_below(&buffer) >> 20, told(&mut starts));
+}
+
+fn make_durable_dir(directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(directory)?;
+    std::fs::File::open(directory.parent().unwrap())?.sync_all()
 }
 
 /// Says how long starts took, from the start of the process to an open buffer.

@@ -130,25 +130,6 @@ impl Books {
         }
     }
 
-    /// Takes note of a segment's bytes, where it is known: a log grows as it is opened.
-    pub(super) fn note_bytes(&mut self, first: CommitNumber, bytes: u64) {
-        if let Ok(place) = self.segments.binary_search_by_key(&first, |segment| segment.first) {
-            self.segments[place].bytes = bytes;
-        }
-    }
-
-    /// Takes what the closed segments tell where the state is older: the active one may be empty, and tell nothing.
-    pub(super) fn catch_up(&mut self) {
-        if let Some(newest) = self.segments.back().filter(|newest| newest.last > self.state.last) {
-            let rejected = newest.end.rejected.max(self.state.totals.rejected);
-            (self.state.last, self.state.totals) = (newest.last, Totals { rejected, ..newest.end });
-        }
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.bytes).sum()
-    }
-
     /// Takes note of a commit that became durable in the active segment.
     pub(super) fn appended(&mut self, number: CommitNumber, totals: Totals, received_at: TimestampMicros) {
         self.state.last = number;
@@ -256,7 +237,7 @@ impl Books {
 
     /// Drops a segment from the books; what the hub has not confirmed of it is evicted or lost.
     pub(super) fn drop_segment(&mut self, first: CommitNumber, reason: GapReason) -> Option<SegmentInfo> {
-        let place = self.segments.iter().position(|segment| segment.first == first)?;
+        let place = self.place_of(first)?;
         let segment = self.segments.remove(place)?;
         self.lose(segment.span(), reason);
         Some(segment)
@@ -346,31 +327,6 @@ impl Books {
         self.state.gaps = merged;
     }
 
-    /// Tells whether the hub has a closed segment whole.
-    fn is_whole(&self, segment: &SegmentInfo) -> bool {
-        segment.last <= self.state.confirmed || self.state.express.has(segment.first, segment.last)
-    }
-
-    /// Tells whether the hub has any segment whole, but for the active one.
-    pub(super) fn has_confirmed(&self) -> bool {
-        let closed = self.segments.len().saturating_sub(1);
-        self.segments.iter().take(closed).any(|segment| self.is_whole(segment))
-    }
-
-    /// Returns the segments that the hub has whole; the active one stays.
-    pub(super) fn take_confirmed(&mut self) -> Vec<SegmentInfo> {
-        // By what was on the disk before: what is taken now is there until the books without it are written.
-        if let Some(oldest) = self.segments.front() {
-            self.state.express.forget_before(oldest.first, self.state.confirmed);
-        }
-        let Some(active) = self.segments.pop_back() else { return Vec::new() };
-        let (confirmed, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.segments).into_iter().partition(|segment| self.is_whole(segment));
-        self.segments = kept.into();
-        self.segments.push_back(active);
-        confirmed
-    }
-
     /// Returns whether commits wait in the main lane that the express lane overtakes.
     pub(super) fn has_backlog(&self) -> bool {
         let Some(run) = self.state.express.open_run() else { return false };
@@ -384,11 +340,6 @@ impl Books {
     /// Returns the last number of the gap that holds `number`, if one does.
     pub(super) fn gap_end(&self, number: CommitNumber) -> Option<CommitNumber> {
         self.state.gaps.iter().find(|gap| (gap.first..=gap.last).contains(&number)).map(|gap| gap.last)
-    }
-
-    /// Returns the segment that may hold `number` or, failing that, the next one with commits after it.
-    pub(super) fn segment_at(&self, number: CommitNumber) -> Option<&SegmentInfo> {
-        self.segments.iter().find(|segment| segment.last >= number && segment.last >= segment.first)
     }
 
     pub(super) fn oldest_buffered_at(&self) -> Option<TimestampMicros> {

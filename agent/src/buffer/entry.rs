@@ -56,6 +56,17 @@ pub struct StoredCommit {
     pub totals: Totals,
 }
 
+impl StoredCommit {
+    /// Returns its bytes, roughly: `each` for a reading, and the texts.
+    pub(super) fn rough_bytes(&self, each: usize) -> usize {
+        let texts = self.commit.readings.iter().map(|reading| match &reading.value {
+            Value::Text(text) => text.len(),
+            _ => 0,
+        });
+        each * self.commit.readings.len() + texts.sum::<usize>()
+    }
+}
+
 /// Why bytes are no entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {

@@ -83,6 +83,7 @@ impl Shared {
             return Ok(Freezing::Nothing);
         }
         let log = match self.draining(first) {
+            Err(_) if self.books().place_of(first).is_none() => return Ok(Freezing::Yielded),
             Err(SegmentError::Damaged { .. }) => return Ok(Freezing::Unfit(first)),
             opened => opened?,
         };

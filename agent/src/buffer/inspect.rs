@@ -288,7 +288,7 @@ fn page(
         }
         match segment.get(number) {
             Ok(Some(stored)) => {
-                bytes += bytes_of(&stored);
+                bytes += stored.rough_bytes(READING_BYTES);
                 page.commits.push((stored, false));
             }
             Err(error) if error.is_retryable() => return Err(error),
@@ -297,14 +297,6 @@ fn page(
         next = segment.next_at(number.next())?;
     }
     Ok(page)
-}
-
-fn bytes_of(stored: &StoredCommit) -> usize {
-    let texts = stored.commit.readings.iter().map(|reading| match &reading.value {
-        Value::Text(text) => READING_BYTES + text.len(),
-        _ => READING_BYTES,
-    });
-    texts.sum()
 }
 
 fn remove(dir: &Path) -> std::io::Result<()> {

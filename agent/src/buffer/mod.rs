@@ -25,6 +25,7 @@ mod freeze;
 mod heal;
 mod inspect;
 mod lanes;
+mod on_disk;
 mod open;
 mod quarantine;
 mod read;
@@ -266,7 +267,7 @@ impl Shared {
         segment_dirs::path(&self.segments_dir(), first)
     }
 
-    /// Returns the segment, opening it if nobody has it open.
+    /// Returns the segment, opening it if nobody has it open. One that is gone is not made anew.
     fn segment(&self, first: CommitNumber) -> Result<Arc<Segment>, SegmentError> {
         let mut registry = locked(&self.registry);
         if let Some(segment) = registry.get(&first).and_then(Weak::upgrade) {
@@ -274,6 +275,9 @@ impl Shared {
         }
         registry.retain(|_, segment| segment.strong_count() > 0);
         let dir = self.segment_dir(first);
+        if !dir.is_dir() {
+            return Err(SegmentError::disk(&dir)(std::io::ErrorKind::NotFound.into()));
+        }
         let extent = self.extent();
         let opened = match Segment::open_with(&dir, first, extent) {
             // sled writes when it opens. On a full disk the reserve makes that possible, so that the buffer drains.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use penstock_shared::batch::{Gap, GapReason};
 use penstock_shared::id::{CommitNumber, Epoch};
-use penstock_shared::reading::Value;
 
 use super::books::SegmentInfo;
 use super::entry::{EntryError, StoredCommit};
@@ -85,11 +84,7 @@ struct Size {
 impl Size {
     fn add(&mut self, stored: &StoredCommit) {
         self.readings += stored.commit.readings.len();
-        let texts = stored.commit.readings.iter().map(|reading| match &reading.value {
-            Value::Text(text) => text.len(),
-            _ => 0,
-        });
-        self.bytes += READING_BYTES * stored.commit.readings.len() + texts.sum::<usize>();
+        self.bytes += stored.rough_bytes(READING_BYTES);
     }
 }
 
@@ -132,6 +127,7 @@ impl Shared {
         }
         let segment = match self.draining(info.first) {
             Ok(segment) => segment,
+            Err(_) if self.is_gone(info.first) => return self.step(lane, number),
             Err(error) if error.is_retryable() => {
                 self.note_failure();
                 return Err(error.into());
@@ -142,6 +138,7 @@ impl Shared {
         };
         let error = match segment.get(number) {
             Ok(Some(stored)) => return Ok(Step::Commit(Box::new(stored))),
+            _ if self.is_gone(info.first) => return self.step(lane, number),
             Err(error) if error.is_retryable() => {
                 self.note_failure();
                 return Err(error.into());
@@ -158,6 +155,11 @@ impl Shared {
         }
         let segment = self.draining(info.first)?;
         self.skip_damaged(&segment, &info, number, &error.to_string())
+    }
+
+    /// Tells whether a segment was evicted, or confirmed, since the books named it.
+    fn is_gone(&self, first: CommitNumber) -> bool {
+        self.books().place_of(first).is_none()
     }
 
     /// Returns a segment open for reading out, in place of the one that was before.

@@ -18,7 +18,7 @@ use penstock_shared::id::CommitNumber;
 
 use super::entry::{Encoder, EntryError, StoredCommit};
 use super::extent::Extent;
-use super::seal;
+use super::{disk, seal};
 pub(super) use freezer::Freezer;
 use frozen::Frozen;
 use log::Log;
@@ -242,11 +242,14 @@ pub(super) fn is_frozen(dir: &Path) -> bool {
 /// Removes the log that a frozen form replaced. Where the disk refuses, it is removed another time.
 pub(super) fn remove_log(dir: &Path) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        if [frozen::FILE, seal::FILE].iter().any(|kept| entry.file_name() == *kept) {
-            continue;
-        }
-        let path = entry.path();
+    let kept =
+        |entry: &std::fs::DirEntry| [frozen::FILE, seal::FILE].iter().any(|kept| entry.file_name() == *kept);
+    let rest: Vec<_> = entries.flatten().filter(|entry| !kept(entry)).map(|entry| entry.path()).collect();
+    // Whoever named the frozen form may have been killed before the name was durable.
+    if rest.is_empty() || disk::sync_dir(dir).is_err() {
+        return;
+    }
+    for path in rest {
         let removed =
             if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         if let Err(error) = removed {

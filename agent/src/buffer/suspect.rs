@@ -156,6 +156,7 @@ impl Shared {
             self.forget(first);
             segment_dirs::remove(&self.segments_dir(), first).map_err(SegmentError::disk(&dir))?;
         }
+        disk::create_dir_durable(&dir).map_err(SegmentError::disk(&dir))?;
         self.segment(first)
     }
 }

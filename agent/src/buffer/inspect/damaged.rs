@@ -7,7 +7,7 @@ use penstock_shared::id::CommitNumber;
 use super::super::salvage::{self, Salvage};
 use super::super::segment::{self, Segment, SegmentError};
 use super::super::{BufferError, Shared, entry, locked};
-use super::{CommitPage, Verified, bytes_of, damage, page};
+use super::{CommitPage, READING_BYTES, Verified, damage, page};
 
 const ALL: RangeInclusive<CommitNumber> = CommitNumber::NONE..=CommitNumber(u64::MAX);
 
@@ -89,7 +89,7 @@ impl Shared {
             }
             match entry::decode(&entry) {
                 Ok(stored) => {
-                    bytes += bytes_of(&stored);
+                    bytes += stored.rough_bytes(READING_BYTES);
                     page.commits.push((stored, false));
                 }
                 Err(_) => page.damaged += 1,

@@ -8,7 +8,6 @@ use super::super::disk;
 use super::super::entry::StoredCommit;
 use super::frozen::{FILE, Frozen, UNFINISHED};
 use super::{SegmentError, block, drop_cached};
-use penstock_shared::reading::Value;
 
 /// A block is full with so many readings: more pack little better, and one block is in memory while it is read.
 const BLOCK_READINGS: usize = 4096;
@@ -57,7 +56,7 @@ impl Freezer {
             self.write_block()?;
         }
         self.readings += stored.commit.readings.len();
-        self.plain_bytes += READING_BYTES + bytes_of(&stored);
+        self.plain_bytes += READING_BYTES + stored.rough_bytes(READING_BYTES);
         self.pending.push(stored);
         Ok(ends)
     }
@@ -106,12 +105,4 @@ impl Drop for Freezer {
             tracing::debug!(%error, segment = %self.dir.display(), "unfinished frozen form not removed");
         }
     }
-}
-
-fn bytes_of(stored: &StoredCommit) -> usize {
-    let texts = stored.commit.readings.iter().map(|reading| match &reading.value {
-        Value::Text(text) => READING_BYTES + text.len(),
-        _ => READING_BYTES,
-    });
-    texts.sum()
 }

@@ -222,3 +222,14 @@ fn a_cut_right_behind_a_new_segment_forgets_nothing_of_the_closed_one() {
     let counts = world.buffer().counts();
     assert_eq!((counts.stored, counts.buffered, counts.evicted), (closed.readings + 5, 0, 0));
 }
+
+#[test]
+fn a_segment_that_is_gone_is_not_made_anew_by_who_looks_for_it() {
+    let world = World::small(FullPolicy::DropOldest);
+    world.fill_segments(2);
+    let gone = world.buffer().segments()[0].clone();
+    world.confirm(gone.last);
+    let looked_for = world.buffer().shared.segment(gone.first);
+    assert!(looked_for.is_err_and(|error| error.is_retryable()));
+    assert_eq!(world.segment_names().len(), 1);
+}

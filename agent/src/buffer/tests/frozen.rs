@@ -11,7 +11,8 @@ use crate::buffer::{Freezing, FullPolicy, Lane, ReadLimits};
 /// As many closed segments, and an active one.
 fn world(closed: usize) -> World {
     let world = World::with(|settings| {
-        settings.segment_bytes = 1 << 20;
+        // Some blocks each.
+        settings.segment_bytes = 2 << 20;
         settings.quota_bytes = 64 << 20;
     });
     while world.segment_names().len() <= closed {

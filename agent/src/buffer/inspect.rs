@@ -7,7 +7,7 @@ mod damaged;
 use std::path::{Path, PathBuf};
 
 use penstock_shared::id::CommitNumber;
-use penstock_shared::reading::{TimestampMicros, Value};
+use penstock_shared::reading::TimestampMicros;
 use serde::{Deserialize, Serialize};
 
 use super::books::Books;

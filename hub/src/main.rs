@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use mongodb::bson::DateTime;
-use penstock_hub::access::{Access, InvitationSummary, Role, Token, TokenSummary};
+use penstock_hub::access::{Access, InvitationSummary, Revoke, Role, Token, TokenSummary};
 use penstock_hub::config::{ConfigError, EXIT_BAD_CONFIGURATION, LogFormat, LogSettings, Settings};
 use penstock_hub::ingest::application::APPLICATION_PREFIX;
 use penstock_hub::mongod::Visit;
@@ -71,6 +71,15 @@ enum AgentsCommand {
         /// The gateway that was invited.
         name: AgentId,
     },
+    /// Ends a gateway's tokens, and an invitation that stands for it: for one that was stolen or is gone. A running hub
+    /// refuses them within `access.cache_seconds`.
+    Revoke {
+        /// The gateway.
+        name: AgentId,
+        /// Leaves the token that was made last: after a gateway has joined anew and runs with its new one.
+        #[arg(long)]
+        former: bool,
+    },
     /// Lists the gateways that have tokens, and those that are invited.
     List,
 }
@@ -84,6 +93,14 @@ enum UsersCommand {
         /// viewer, writer or admin.
         #[arg(long, default_value = "viewer")]
         role: Role,
+    },
+    /// Ends somebody's tokens and sessions. A running hub refuses them within `access.cache_seconds`.
+    Revoke {
+        /// The name that the tokens were made for.
+        name: String,
+        /// Leaves the token that was made last.
+        #[arg(long)]
+        former: bool,
     },
     /// Lists the people and applications that have tokens.
     List,
@@ -186,6 +203,9 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
             anyhow::ensure!(was_there, "{name} is not invited, or has joined");
             Ok(())
         }
+        Command::Agents(AgentsCommand::Revoke { name, former }) => {
+            print_revoked(name.as_str(), access.revoke_agent(&name, which(former)).await?)
+        }
         Command::Agents(AgentsCommand::List) => {
             print_list(&access.list(true).await?)?;
             for InvitationSummary { name, expires_at } in access.invitations().await? {
@@ -194,6 +214,9 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
             Ok(())
         }
         Command::Users(UsersCommand::Add { name, role }) => print_token(&access.add_user(&name, role).await?),
+        Command::Users(UsersCommand::Revoke { name, former }) => {
+            print_revoked(&name, access.revoke_user(&name, which(former)).await?)
+        }
         Command::Users(UsersCommand::List) => print_list(&access.list(false).await?),
         Command::Run | Command::Check => Ok(()),
     }
@@ -202,6 +225,16 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
 fn print_token(token: &Token) -> anyhow::Result<()> {
     eprintln!("this token is shown only once:");
     print(token.reveal())
+}
+
+const fn which(former: bool) -> Revoke {
+    if former { Revoke::AllButNewest } else { Revoke::All }
+}
+
+fn print_revoked(name: &str, revoked: u64) -> anyhow::Result<()> {
+    anyhow::ensure!(revoked > 0, "{name} has no token that could be revoked");
+    eprintln!("revoked {revoked} of {name}");
+    Ok(())
 }
 
 /// Prints the code to standard output alone: standard error may go to a log.
@@ -245,7 +278,10 @@ fn parse_validity(text: &str) -> Result<Duration, String> {
 fn print_list(tokens: &[TokenSummary]) -> anyhow::Result<()> {
     for token in tokens {
         let created_at = token.created_at.try_to_rfc3339_string()?;
-        print(&format!("{}\t{}\t{created_at}", token.name, token.role.as_deref().unwrap_or("agent")))?;
+        let role = token.role.as_deref().unwrap_or("agent");
+        let revoked_at = token.revoked_at.map(DateTime::try_to_rfc3339_string).transpose()?;
+        let revoked = revoked_at.map(|at| format!("\trevoked {at}")).unwrap_or_default();
+        print(&format!("{}\t{role}\t{created_at}{revoked}", token.name))?;
     }
     Ok(())
 }

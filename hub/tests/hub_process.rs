@@ -126,6 +126,15 @@ impl Hub {
         request.send().await.expect("answers").status()
     }
 
+    /// Polls until a token is refused: the hub believes what it knew for a second.
+    async fn until_refused(&self, token: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.send_no_frame(token).await != StatusCode::UNAUTHORIZED {
+            assert!(Instant::now() < deadline, "a revoked token is good for ever");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn status_of(&self, token: &str) -> StatusCode {
         let request = self.client.get(format!("{}/api/v1/status", self.url)).bearer_auth(token);
         request.send().await.expect("answers").status()
@@ -296,6 +305,36 @@ async fn of_many_gateways_with_one_code_one_has_it_and_guessing_is_slowed() {
     let guesses = futures_util::future::join_all((0..60).map(|_| hub.join(&guess))).await;
     let slowed = guesses.iter().filter(|(status, _)| *status == 429).count();
     assert!(slowed > 0 && guesses.iter().all(|(status, _)| matches!(*status, 403 | 429)), "{guesses:?}");
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_refused_also_when_it_was_the_last_and_the_newest_one_can_be_left() {
+    let hub = Hub::run();
+    let former = hub.command(&["agents", "add", "gw"]);
+    let code = hub.command(&["agents", "invite", "gw"]);
+    let newest = "1".repeat(64);
+    assert_eq!(hub.join(&json!({ "code": code, "token": newest })).await.0, 200);
+    for token in [&former, &newest] {
+        assert_eq!(hub.send_no_frame(token).await, StatusCode::BAD_REQUEST);
+    }
+    hub.command(&["agents", "revoke", "gw", "--former"]);
+    hub.until_refused(&former).await;
+    assert_eq!(hub.send_no_frame(&newest).await, StatusCode::BAD_REQUEST);
+    let invited_again = hub.command(&["agents", "invite", "gw"]);
+    hub.command(&["agents", "revoke", "gw"]);
+    hub.until_refused(&newest).await;
+    let listed = hub.command(&["agents", "list"]);
+    assert!(
+        listed.lines().count() == 2 && listed.lines().all(|line| line.contains("\trevoked ")),
+        "{listed}"
+    );
+    // Neither the code that was taken nor the one that stood brings it back, and nothing is open to everybody.
+    for code in [&code, &invited_again] {
+        assert_eq!(hub.join(&json!({ "code": code, "token": newest })).await.0, 403);
+    }
+    assert_eq!(hub.send_no_frame(&"2".repeat(64)).await, StatusCode::UNAUTHORIZED);
+    let again = command(&["agents", "revoke", "gw"], &hub.config).output().expect("runs");
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
 }
 
 #[test]

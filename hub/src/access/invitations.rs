@@ -13,7 +13,7 @@ use mongodb::{Collection, Database, IndexModel};
 use penstock_shared::id::AgentId;
 use penstock_shared::join::JoinCode;
 
-use super::registry::COLLECTION;
+use super::registry::{COLLECTION, REVOKED_AT};
 use super::token::{Token, TokenHash};
 
 /// An invitation that nobody has taken yet.
@@ -123,7 +123,9 @@ impl Invitations {
         let own = doc! { "_id": token.to_string(), "kind": "agent", "name": agent.as_str() };
         match self.tokens.insert_one(with(own.clone(), "createdAt", DateTime::now())).await {
             Ok(_) => Ok(true),
-            Err(error) if is_duplicate(&error) => Ok(self.tokens.find_one(own).await?.is_some()),
+            Err(error) if is_duplicate(&error) => {
+                Ok(self.tokens.find_one(with(own, REVOKED_AT, Bson::Null)).await?.is_some())
+            }
             Err(error) => Err(error),
         }
     }

@@ -31,7 +31,7 @@ use registry::Registry;
 pub use invitations::{InvitationSummary, Joined};
 pub use origin::{is_loopback_host, is_origin_allowed};
 pub use rate::RateLimiter;
-pub use registry::TokenSummary;
+pub use registry::{Revoke, TokenSummary};
 pub use role::{Role, UnknownRole};
 pub use token::{Token, TokenHash};
 
@@ -251,6 +251,30 @@ impl Access {
     /// When the database fails.
     pub async fn list(&self, agents: bool) -> Result<Vec<TokenSummary>, AccessError> {
         Ok(self.registry.list(agents).await?)
+    }
+
+    /// Revokes tokens of a gateway, and returns how many. With all of them an invitation that stands is taken back too.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoke_agent(&self, agent: &AgentId, which: Revoke) -> Result<u64, AccessError> {
+        let mut revoked = 0;
+        if which == Revoke::All && self.invitations.withdraw(agent).await? {
+            revoked += 1;
+        }
+        revoked += self.registry.revoke(true, agent.as_str(), which).await?;
+        self.identities.lock().await.clear();
+        Ok(revoked)
+    }
+
+    /// Revokes tokens of a person or an application, whose sessions end with them, and returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoke_user(&self, name: &str, which: Revoke) -> Result<u64, AccessError> {
+        let revoked = self.registry.revoke(false, name, which).await?;
+        self.identities.lock().await.clear();
+        Ok(revoked)
     }
 
     /// Opens a session for a person's token: a token of its own that expires. None when the token is no person's.

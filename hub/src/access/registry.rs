@@ -1,11 +1,12 @@
-//! The collection `tokens`: `{_id: hash, kind, name, role, of, createdAt, expiresAt}`.
+//! The collection `tokens`: `{_id: hash, kind, name, role, of, createdAt, expiresAt, revokedAt}`.
 //!
-//! `kind` is `agent`, `user` or `session`; a session points to its user's token with `of` and expires. Invitations stand
-//! beside them, and are `invitations`' matter.
+//! `kind` is `agent`, `user` or `session`; a session points to its user's token with `of` and expires. A revoked token
+//! stays, so that a hub whose last token is revoked is not open to everybody again. Invitations stand beside them, and are
+//! `invitations`' matter.
 
 use std::time::{Duration, SystemTime};
 
-use mongodb::bson::{DateTime, Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::error::Error;
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
@@ -16,6 +17,8 @@ use super::{Identity, Needs, Role};
 
 /// The collection's name.
 pub(super) const COLLECTION: &str = "tokens";
+/// The key that a revoked token has.
+pub(super) const REVOKED_AT: &str = "revokedAt";
 
 /// A token as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,17 @@ pub struct TokenSummary {
     pub role: Option<String>,
     /// When it was made.
     pub created_at: DateTime,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<DateTime>,
+}
+
+/// Which of somebody's tokens are revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoke {
+    /// Each of them.
+    All,
+    /// All but the one that was made last.
+    AllButNewest,
 }
 
 #[derive(Debug)]
@@ -89,9 +103,21 @@ impl Registry {
         Ok(())
     }
 
+    /// Revokes tokens of an agent or of a user, and returns how many.
+    pub(super) async fn revoke(&self, agent: bool, name: &str, which: Revoke) -> Result<u64, Error> {
+        let mut theirs = doc! { "kind": kind(agent), "name": name, REVOKED_AT: Bson::Null };
+        if which == Revoke::AllButNewest {
+            let newest = self.tokens.find_one(theirs.clone()).sort(doc! { "createdAt": -1 }).await?;
+            let Some(newest) = newest.as_ref().and_then(|newest| newest.get("_id")) else { return Ok(0) };
+            theirs.insert("_id", doc! { "$ne": newest });
+        }
+        let revoked =
+            self.tokens.update_many(theirs, doc! { "$set": { REVOKED_AT: DateTime::now() } }).await?;
+        Ok(revoked.modified_count)
+    }
+
     pub(super) async fn list(&self, agents: bool) -> Result<Vec<TokenSummary>, Error> {
-        let kind = if agents { "agent" } else { "user" };
-        let mut cursor = self.tokens.find(doc! { "kind": kind }).sort(doc! { "name": 1 }).await?;
+        let mut cursor = self.tokens.find(doc! { "kind": kind(agents) }).sort(doc! { "name": 1 }).await?;
         let mut summaries = Vec::new();
         while cursor.advance().await? {
             let token = cursor.deserialize_current()?;
@@ -99,6 +125,7 @@ impl Registry {
                 name: token.get_str("name").unwrap_or_default().to_owned(),
                 role: token.get_str("role").ok().map(str::to_owned),
                 created_at: token.get_datetime("createdAt").copied().unwrap_or(DateTime::MIN),
+                revoked_at: token.get_datetime(REVOKED_AT).ok().copied(),
             });
         }
         Ok(summaries)
@@ -111,7 +138,14 @@ impl Registry {
     }
 }
 
+const fn kind(agent: bool) -> &'static str {
+    if agent { "agent" } else { "user" }
+}
+
 fn identity(token: &Document) -> Option<Identity> {
+    if token.contains_key(REVOKED_AT) {
+        return None;
+    }
     let name = token.get_str("name").ok()?;
     match token.get_str("kind").ok()? {
         "agent" => AgentId::new(name).ok().map(Identity::Agent),

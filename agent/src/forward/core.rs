@@ -21,7 +21,7 @@ const FAR_BEHIND_BATCHES: usize = 2;
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// The longest pause before another attempt to connect: it costs a hub little, and live data waits for it.
-const RECONNECT_CAP: Duration = Duration::from_secs(1);
+pub(super) const RECONNECT_CAP: Duration = Duration::from_secs(1);
 
 /// So many commits in a row are set aside without a pause; more mean that the hub refuses everything, for a reason
 /// that an operator can cure.

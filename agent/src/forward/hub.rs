@@ -64,6 +64,7 @@ pub(crate) struct Hub {
     backlog_url: String,
     report_url: String,
     join_url: String,
+    health_url: String,
     token: Option<String>,
 }
 
@@ -87,6 +88,7 @@ impl Hub {
             backlog_url: format!("{base}/api/v1/batches?{BACKLOG_PARAMETER}=true"),
             report_url: format!("{base}/api/v1/agents/report"),
             join_url: format!("{base}/api/v1/join"),
+            health_url: format!("{base}/health"),
             token: settings.token.clone().filter(|token| !token.is_empty()),
         })
     }
@@ -110,6 +112,14 @@ impl Hub {
         let request = self.client.post(&self.report_url).json(report);
         let response = self.authorized(request).send().await.map_err(|error| chain(&error))?;
         if response.status().is_success() { Ok(()) } else { Err(format!("status {}", response.status())) }
+    }
+
+    /// Tells whether something answers where the hub should be. It leaves a connection for what is sent next.
+    pub(super) async fn answers(&self) -> bool {
+        match self.client.get(&self.health_url).send().await {
+            Ok(response) => body(response).await.is_ok(),
+            Err(_) => false,
+        }
     }
 
     /// Asks the hub whether it would take this agent's batches, sending none; returns by how many seconds its clock is

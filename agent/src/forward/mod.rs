@@ -11,6 +11,7 @@
 
 mod core;
 mod hub;
+mod knock;
 mod lanes;
 mod pace;
 mod pack;
@@ -233,13 +234,20 @@ impl Forwarder {
                 outcome => outcome,
             };
             let is_taken = matches!(outcome, Outcome::Have(_));
+            let is_out_of_reach = matches!(outcome, Outcome::Unreachable(_));
             match self.way(lane).core.react(outcome, sealed.commits.len(), rand::random()) {
                 Action::Pause { delay, fault } => {
                     tracing::debug!(fault, ?delay, "frame not delivered");
                     self.buffer.set_link_fault(Some(fault));
-                    // Both branches are cancel-safe: a sleep and a watch receiver hold nothing.
+                    let over = async {
+                        match is_out_of_reach {
+                            true => knock::until_answered(delay, || self.hub.answers()).await,
+                            false => tokio::time::sleep(delay).await,
+                        }
+                    };
+                    // Both branches are cancel-safe: what knocks is dropped, a watch receiver holds nothing.
                     tokio::select! {
-                        () = tokio::time::sleep(delay) => {}
+                        () = over => {}
                         () = stopped(shutdown) => return false,
                     }
                 }

@@ -111,10 +111,9 @@ impl Shared {
         let info = stock.info;
         let info = if empty {
             // Empty although commits from here on are known: what they held is the difference to the one before.
-            let confirmed_readings = self.books().state.confirmed_readings;
             let readings = match state_last < first {
                 true => state_totals.readings,
-                false => known.unwrap_or(0).max(confirmed_readings),
+                false => self.books().readings_before(first),
             };
             empty_after(first.previous(), Totals { readings, ..state_totals }, info.bytes)
         } else {
@@ -185,8 +184,7 @@ impl Shared {
         let mut books = self.books();
         books.segments.retain(|info| info.first != first);
         let leap = CommitNumber(first.0 + MAX_SEGMENT_COMMITS);
-        let readings_known =
-            books.segments.back().map_or(books.state.confirmed_readings, |info| info.end.readings);
+        let readings_known = books.readings_before(first);
         let readings_through = books.state.totals.readings;
         let lost = Span { first, readings_before: readings_known, last: leap, readings_through };
         books.lose(lost, GapReason::Quarantined);

@@ -262,6 +262,24 @@ impl Books {
         missing.drain(..surplus);
     }
 
+    /// Returns C before a commit behind which nothing is on the disk, as far as the books know: behind the last commit
+    /// of which C is known come only gaps.
+    pub(super) fn readings_before(&self, number: CommitNumber) -> u64 {
+        let on_disk = self.segments.iter().rev().find(|segment| segment.first < number);
+        let (after, readings) = [
+            Some((self.state.confirmed, self.state.confirmed_readings)),
+            on_disk.map(|segment| (segment.last, segment.end.readings)),
+            self.state.express.confirmed_before(number),
+        ]
+        .into_iter()
+        .flatten()
+        .filter(|(through, _)| *through < number)
+        .max()
+        .unwrap_or_default();
+        let gaps = self.state.gaps.iter().filter(|gap| gap.first > after && gap.last < number);
+        (readings + gaps.map(|gap| gap.readings).sum::<u64>()).min(self.state.totals.readings)
+    }
+
     /// Declares what is not confirmed of a span as never coming.
     pub(super) fn lose(&mut self, span: Span, reason: GapReason) {
         let span = Span {

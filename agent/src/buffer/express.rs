@@ -133,6 +133,12 @@ impl Express {
         confirmed.map_or(CommitNumber::NONE, |run| run.through)
     }
 
+    /// Returns the last commit before `number` that was confirmed in a run, and C there.
+    pub(super) fn confirmed_before(&self, number: CommitNumber) -> Option<(CommitNumber, u64)> {
+        let runs = self.runs.iter().rev().filter(|run| run.first <= run.through);
+        runs.map(|run| (run.through, run.readings_through)).find(|(through, _)| *through < number)
+    }
+
     /// Tells whether all of these commits were confirmed in one run.
     pub(super) fn has(&self, first: CommitNumber, last: CommitNumber) -> bool {
         self.runs.iter().any(|run| run.first <= first && last <= run.through)

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use penstock_agent::buffer::{
-    Buffer, BufferSettings, Freezing, Group, Lane, ReadLimits, SentCommit, StoredCommit,
+    AppendError, Buffer, BufferSettings, Freezing, Group, Lane, ReadLimits, SentCommit, StoredCommit,
 };
 use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 use rand::Rng;
@@ -21,28 +21,85 @@ const FIRST: &str = "PENSTOCK_APPENDER_FIRST";
 const DRAINS: &str = "PENSTOCK_APPENDER_DRAINS";
 /// After the disk refused.
 const PAUSE: Duration = Duration::from_millis(5);
-const UNTIL_BYTES: &str = "PENSTOCK_APPENDER_UNTIL_BYTES";
+const UNTIL: &str = "PENSTOCK_APPENDER_UNTIL";
+const QUOTA: &str = "PENSTOCK_APPENDER_QUOTA";
+/// What no test here reaches.
+const AMPLE_QUOTA: u64 = 4 << 30;
 
 /// What an appender is to do.
 pub(crate) struct Task {
-    /// The first number that it appends; none at all with the largest one.
+    /// The first number that it appends.
     pub(crate) first: u64,
-    /// Whether what the buffer holds is sent at the same time, as to a hub.
-    pub(crate) drains: bool,
-    /// Ends when the buffer has so many bytes.
-    pub(crate) until_bytes: Option<u64>,
+    drains: bool,
+    until: Until,
+    quota_bytes: u64,
+}
+
+/// When an appender ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Never,
+    /// The buffer has so many bytes.
+    Bytes(u64),
+    /// After one more group everything was sent.
+    Drained,
 }
 
 impl Task {
+    /// Appends until it is killed. When it `drains`, what the buffer holds is sent at the same time, as to a hub.
+    pub(crate) const fn appending(first: u64, drains: bool) -> Self {
+        Self { first, drains, until: Until::Never, quota_bytes: AMPLE_QUOTA }
+    }
+
+    /// Appends until the buffer has so many bytes.
+    pub(crate) const fn filling(first: u64, bytes: u64) -> Self {
+        Self { first, drains: false, until: Until::Bytes(bytes), quota_bytes: AMPLE_QUOTA }
+    }
+
+    /// Appends one more group and sends everything.
+    pub(crate) const fn draining(first: u64) -> Self {
+        Self { first, drains: true, until: Until::Drained, quota_bytes: AMPLE_QUOTA }
+    }
+
+    /// The same within a quota, at which the oldest is dropped.
+    pub(crate) const fn within(self, quota_bytes: u64) -> Self {
+        Self { quota_bytes, ..self }
+    }
+
+    fn asked() -> Option<Self> {
+        let until = asked::<String>(UNTIL)?;
+        let until = match until.parse() {
+            Ok(bytes) => Until::Bytes(bytes),
+            Err(_) if until == "drained" => Until::Drained,
+            Err(_) => Until::Never,
+        };
+        Some(Self { first: asked(FIRST)?, drains: asked(DRAINS)?, until, quota_bytes: asked(QUOTA)? })
+    }
+
     /// Returns the task as environment variables.
     pub(crate) fn environment(&self, directory: &std::path::Path) -> Vec<(&'static str, String)> {
-        let mut variables = vec![
+        let until = match self.until {
+            Until::Never => "never".to_owned(),
+            Until::Bytes(bytes) => bytes.to_string(),
+            Until::Drained => "drained".to_owned(),
+        };
+        vec![
             (DIRECTORY, directory.to_str().unwrap().to_owned()),
             (FIRST, self.first.to_string()),
             (DRAINS, self.drains.to_string()),
-        ];
-        variables.extend(self.until_bytes.map(|bytes| (UNTIL_BYTES, bytes.to_string())));
-        variables
+            (UNTIL, until),
+            (QUOTA, self.quota_bytes.to_string()),
+        ]
+    }
+
+    fn settings(&self, directory: PathBuf) -> BufferSettings {
+        let mut settings = BufferSettings::new(directory);
+        settings.min_free_bytes = 0;
+        settings.quota_bytes = self.quota_bytes;
+        let segment_bytes = if matches!(self.until, Until::Bytes(_)) { 16 << 20 } else { 1 << 20 };
+        settings.segment_bytes = segment_bytes.min(self.quota_bytes / 4);
+        settings.dead_letter_bytes = settings.dead_letter_bytes.min(self.quota_bytes);
+        settings
     }
 }
 
@@ -59,54 +116,61 @@ fn say(line: impl Display) {
 /// Does what the environment asks for; nothing when it asks for nothing.
 pub(crate) fn run() {
     let Some(directory) = asked::<PathBuf>(DIRECTORY) else { return };
-    let first: u64 = asked(FIRST).unwrap();
-    let drains: bool = asked(DRAINS).unwrap();
-    let until_bytes: Option<u64> = asked(UNTIL_BYTES);
-    let mut settings = BufferSettings::new(directory);
-    settings.min_free_bytes = 0;
-    settings.quota_bytes = 4 << 30;
-    settings.segment_bytes = if until_bytes.is_some() { 16 << 20 } else { 1 << 20 };
-    let buffer = Buffer::open(settings).unwrap();
+    let task = Task::asked().unwrap();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false);
+    log.with_env_filter("warn,penstock_agent::buffer::room=off").init();
+    let buffer = Buffer::open(task.settings(directory)).unwrap();
     say(format_args!("opened {}", buffer.epoch()));
-    if until_bytes.is_none() {
+    if !matches!(task.until, Until::Bytes(_)) {
         freeze(buffer.clone());
     }
-    let draining = drains.then(|| drain(buffer.clone(), first == u64::MAX));
-    if first < u64::MAX {
-        append(&buffer, first, until_bytes);
+    if task.until == Until::Drained {
+        append_once(&buffer, task.first, 1, 24).unwrap();
+    }
+    let draining = task.drains.then(|| drain(buffer.clone(), task.until == Until::Drained));
+    if task.until != Until::Drained {
+        append(&buffer, &task);
     }
     if let Some(draining) = draining {
         draining.join().unwrap();
+        say(format_args!("evicted {}", buffer.counts().evicted));
     }
     for fault in buffer.faults() {
         say(format_args!("fault {fault}"));
     }
 }
 
-fn append(buffer: &Buffer, mut first: u64, until_bytes: Option<u64>) {
+fn append(buffer: &Buffer, task: &Task) {
+    let mut random = rand::rng();
+    let mut number = task.first;
+    let is_over = || matches!(task.until, Until::Bytes(bytes) if buffer.bytes_on_disk() >= bytes);
+    while !is_over() {
+        let long = task.until != Until::Never || random.random_ratio(1, 8);
+        let (readings, text) = if long { (8, 4000) } else { (random.random_range(1..40), 24) };
+        // A device would send the same once more: here each attempt has numbers of its own.
+        if append_once(buffer, number, readings, text).is_err() {
+            std::thread::sleep(PAUSE);
+        }
+        number += readings;
+    }
+}
+
+/// Appends a group of `readings` numbers, each with some noise.
+fn append_once(buffer: &Buffer, first: u64, readings: u64, text: usize) -> Result<(), AppendError> {
     let series = Arc::new(Series::new("number", "gw/appender").unwrap());
     let mut random = rand::rng();
-    let mut number = first;
-    while until_bytes.is_none_or(|bytes| buffer.bytes_on_disk() < bytes) {
-        let long = until_bytes.is_some() || random.random_ratio(1, 8);
-        let (readings, text) = if long { (8, 4000) } else { (random.random_range(1..40), 24) };
-        let readings = (number..number + readings).map(|number| Reading {
-            series: Arc::clone(&series),
-            time: TimestampMicros::now(),
-            value: Value::Text(format!("{number} {}", noise(&mut random, text))),
-        });
-        let group =
-            Group { readings: readings.collect(), received_at: TimestampMicros::now(), ..Group::default() };
-        number += group.readings.len() as u64;
-        match buffer.append(&group) {
-            Ok(_) => say(format_args!("acknowledged {first} {}", number - 1)),
-            // A device would send the same once more: here each attempt has numbers of its own.
-            Err(_) => {
-                first = number;
-                std::thread::sleep(PAUSE);
-            }
-        }
-    }
+    let last = first + readings - 1;
+    let readings = (first..=last).map(|number| Reading {
+        series: Arc::clone(&series),
+        time: TimestampMicros::now(),
+        value: Value::Text(format!("{number} {}", noise(&mut random, text))),
+    });
+    let group =
+        Group { readings: readings.collect(), received_at: TimestampMicros::now(), ..Group::default() };
+    say(format_args!("appending {first} {last} {}", buffer.newest().0.next()));
+    let through = buffer.append(&group)?;
+    say(format_args!("acknowledged {first} {last} {through}"));
+    Ok(())
 }
 
 fn noise(random: &mut impl Rng, length: usize) -> String {

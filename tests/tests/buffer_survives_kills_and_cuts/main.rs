@@ -12,7 +12,7 @@ mod appender;
 mod life;
 mod witness;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use penstock_tests::chance::{Chance, soaking};
@@ -40,19 +40,49 @@ fn rounds() -> (usize, usize) {
 
 #[test]
 fn a_thousand_ends_lose_and_double_nothing() {
-    let Some(mut disk) = Disk::mount().map_err(|fault| skip::without_mount(&fault)).ok() else { return };
+    let mut witness = Witness::default();
+    let Some(starts) = end_again_and_again(&mut witness, rounds(), |task| task, |_| {}) else { return };
+    println!("{}; {starts}", witness.verdict());
+}
+
+#[test]
+fn a_quota_of_64_kb_is_kept_and_what_it_costs_is_declared_through_kills_and_cuts() {
+    for quota in [64_000, 400_000] {
+        let mut witness = Witness::who_expects_eviction();
+        let mut most = 0;
+        let is_within = |buffer: &Path| {
+            let segments = buffer.join("segments");
+            let bytes = bytes_below(&segments);
+            assert!(bytes <= quota, "{bytes} bytes with a quota of {quota}: {:?}", files_below(&segments));
+            most = most.max(bytes);
+        };
+        let (kills, cuts) = rounds();
+        let rounds = (kills / 2, cuts / 2);
+        let starts = end_again_and_again(&mut witness, rounds, |task| task.within(quota), is_within);
+        let Some(starts) = starts else { return };
+        println!("{}; at most {most} of {quota} bytes; {starts}", witness.verdict());
+    }
+}
+
+/// Lets a buffer live, and kills it and cuts its power at random moments, until it is drained at last; `look` is done
+/// after each life. Says how long the starts took; none where no disk can be mounted.
+fn end_again_and_again(
+    witness: &mut Witness,
+    (mut kills, mut cuts): (usize, usize),
+    with: impl Fn(Task) -> Task,
+    mut look: impl FnMut(&Path),
+) -> Option<String> {
+    let mut disk = Disk::mount().map_err(|fault| skip::without_mount(&fault)).ok()?;
     let mut chance = Chance::seeded();
     disk.tear_writes(chance.number(0..usize::MAX) as u64);
-    let mut witness = Witness::default();
     let mut starts = Vec::new();
-    let (mut kills, mut cuts) = rounds();
     while kills + cuts > 0 {
         let cut = chance.number(0..kills + cuts) < cuts;
         *(if cut { &mut cuts } else { &mut kills }) -= 1;
         // A backlog grows for some rounds, over several segments, before it drains.
-        let task =
-            Task { first: witness.fresh_numbers(), drains: chance.number(0..3) == 0, until_bytes: None };
-        let mut life = Life::start(&disk.path().join("buffer"), &task);
+        let task = with(Task::appending(witness.fresh_numbers(), chance.number(0..3) == 0));
+        let buffer = disk.path().join("buffer");
+        let mut life = Life::start(&buffer, &task);
         if chance.number(0..4) == 0 {
             // In the middle of its start.
             std::thread::sleep(chance.millis(0..60));
@@ -64,12 +94,14 @@ fn a_thousand_ends_lose_and_double_nothing() {
         if cut {
             disk.cut_power().unwrap();
         }
+        look(&buffer);
     }
-    let mut life =
-        Life::start(&disk.path().join("buffer"), &Task { first: u64::MAX, drains: true, until_bytes: None });
+    let buffer = disk.path().join("buffer");
+    let mut life = Life::start(&buffer, &with(Task::draining(witness.fresh_numbers())));
     starts.push(life.opened());
     witness.hear(&life.until_it_ends());
-    println!("{}; {}", witness.verdict(), told(&mut starts));
+    look(&buffer);
+    Some(told(&mut starts))
 }
 
 /// What a start makes is there for the next one before its entry is on the disk.
@@ -99,13 +131,12 @@ fn a_start_that_was_killed_while_it_made_the_buffer_is_made_good_by_the_next() {
         let buffer = disk.path().join("buffer");
         left(&buffer).unwrap();
         let mut witness = Witness::default();
-        let task = Task { first: witness.fresh_numbers(), drains: false, until_bytes: None };
-        let mut life = Life::start(&buffer, &task);
+        let mut life = Life::start(&buffer, &Task::appending(witness.fresh_numbers(), false));
         life.opened();
         life.acknowledges();
         witness.hear(&life.kill());
         disk.cut_power().unwrap();
-        let mut life = Life::start(&buffer, &Task { first: u64::MAX, drains: true, until_bytes: None });
+        let mut life = Life::start(&buffer, &Task::draining(witness.fresh_numbers()));
         life.opened();
         witness.hear(&life.until_it_ends());
         println!("{}", witness.verdict());
@@ -121,8 +152,7 @@ fn a_disk_that_fails_has_what_was_acknowledged() {
     let mut recoveries = Vec::new();
     let mut starts = Vec::new();
     for round in 0..if soaking() { 200 } else { 24 } {
-        let task =
-            Task { first: witness.fresh_numbers(), drains: chance.number(0..2) == 0, until_bytes: None };
+        let task = Task::appending(witness.fresh_numbers(), chance.number(0..2) == 0);
         let mut life = Life::start(&disk.path().join("buffer"), &task);
         starts.push(life.opened());
         std::thread::sleep(chance.millis(5..60));
@@ -140,8 +170,8 @@ fn a_disk_that_fails_has_what_was_acknowledged() {
             disk.cut_power().unwrap();
         }
     }
-    let mut life =
-        Life::start(&disk.path().join("buffer"), &Task { first: u64::MAX, drains: true, until_bytes: None });
+    let task = Task::draining(witness.fresh_numbers());
+    let mut life = Life::start(&disk.path().join("buffer"), &task);
     starts.push(life.opened());
     witness.hear(&life.until_it_ends());
     println!("{}; {}; after a fault {}", witness.verdict(), told(&mut starts), told(&mut recoveries));
@@ -152,13 +182,12 @@ fn a_killed_buffer_with_a_backlog_starts_again() {
     let directory = tempfile::tempdir().unwrap();
     let buffer = directory.path().join("buffer");
     let backlog: u64 = if soaking() { 1 << 30 } else { 48 << 20 };
-    let mut life = Life::start(&buffer, &Task { first: 1, drains: false, until_bytes: Some(backlog) });
     let mut witness = Witness::default();
+    let mut life = Life::start(&buffer, &Task::filling(witness.fresh_numbers(), backlog));
     witness.hear(&life.until_it_ends());
     let mut starts = Vec::new();
     for _ in 0..10 {
-        let mut life =
-            Life::start(&buffer, &Task { first: witness.fresh_numbers(), drains: false, until_bytes: None });
+        let mut life = Life::start(&buffer, &Task::appending(witness.fresh_numbers(), false));
         starts.push(life.opened());
         witness.hear(&life.kill());
     }
@@ -178,13 +207,19 @@ fn told(starts: &mut [Duration]) -> String {
 }
 
 fn bytes_below(directory: &Path) -> u64 {
-    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    files_below(directory).iter().map(|(_, bytes)| bytes).sum()
+}
+
+/// Lists files with their lengths; none where the directory was not made yet.
+fn files_below(directory: &Path) -> Vec<(PathBuf, u64)> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     entries
-        .map(|entry| match entry.metadata().unwrap() {
-            metadata if metadata.is_dir() => bytes_below(&entry.path()),
-            metadata => metadata.len(),
+        .map(|entry| entry.unwrap())
+        .flat_map(|entry| match entry.metadata().unwrap() {
+            metadata if metadata.is_dir() => files_below(&entry.path()),
+            metadata => vec![(entry.path(), metadata.len())],
         })
-        .sum()
+        .collect()
 }
 
 /// The process that is killed: this program once more. Without a task it is a test like another, and passes.

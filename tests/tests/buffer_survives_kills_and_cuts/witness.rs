@@ -1,6 +1,7 @@
 //! Remembers what was acknowledged and what was sent, as devices and a hub would, and judges.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 /// Numbers of one life never meet those of another.
 const NUMBERS_A_LIFE: u64 = 1 << 32;
@@ -10,18 +11,63 @@ const NUMBERS_A_LIFE: u64 = 1 << 32;
 pub(crate) struct Witness {
     lives: u64,
     epoch: Option<String>,
-    /// From the first number of a life to the last one acknowledged.
-    acknowledged: BTreeMap<u64, u64>,
+    /// Whether a quota may cost readings.
+    expects_eviction: bool,
+    /// From the first number of each group that was tried to what is known of it.
+    groups: BTreeMap<u64, Attempt>,
     /// Where each number was sent first.
     sent: HashMap<u64, u64>,
     /// What each commit held.
     commits: HashMap<u64, String>,
+    /// Commits that were declared as evicted, each gap as it was heard.
+    evicted_commits: Vec<RangeInclusive<u64>>,
+    /// How many readings were evicted, by the books of the last life.
+    evicted: u64,
     repeats: usize,
     frozen: usize,
     salvaged: usize,
 }
 
+/// A group that was to be appended.
+struct Attempt {
+    last: u64,
+    /// The first commit that it may lie in.
+    from_commit: u64,
+    /// The last one, once it was acknowledged.
+    through_commit: Option<u64>,
+}
+
+/// Makes ranges of commits that touch or overlap one, in order.
+fn merged(ranges: &[RangeInclusive<u64>]) -> Vec<RangeInclusive<u64>> {
+    let mut sorted: Vec<_> = ranges.iter().map(|range| (*range.start(), *range.end())).collect();
+    sorted.sort_unstable();
+    let mut merged: Vec<RangeInclusive<u64>> = Vec::new();
+    for (first, last) in sorted {
+        match merged.last_mut() {
+            Some(before) if first <= before.end() + 1 => *before = *before.start()..=last.max(*before.end()),
+            _ => merged.push(first..=last),
+        }
+    }
+    merged
+}
+
+/// Tells whether any commit of `first..=last` lies in one of the merged ranges.
+fn meets(merged: &[RangeInclusive<u64>], first: u64, last: u64) -> bool {
+    let behind = merged.partition_point(|range| *range.end() < first);
+    merged.get(behind).is_some_and(|range| *range.start() <= last)
+}
+
+fn numbers<const N: usize>(words: &str) -> [u64; N] {
+    let numbers: Vec<_> = words.split(' ').take(N).map(|word| word.parse().unwrap()).collect();
+    numbers.try_into().unwrap()
+}
+
 impl Witness {
+    /// One to whom readings may be lost, if that is declared.
+    pub(crate) fn who_expects_eviction() -> Self {
+        Self { expects_eviction: true, ..Self::default() }
+    }
+
     /// Returns the first number of the next life.
     pub(crate) fn fresh_numbers(&mut self) -> u64 {
         self.lives += 1;
@@ -34,10 +80,19 @@ impl Witness {
             let (word, rest) = line.split_once(' ').unwrap();
             match word {
                 "opened" => self.is_of_epoch(rest),
-                "acknowledged" => {
-                    let (first, last) = rest.split_once(' ').unwrap();
-                    self.acknowledged.insert(first.parse().unwrap(), last.parse().unwrap());
+                "appending" => {
+                    let [first, last, from_commit] = numbers(rest);
+                    self.groups.insert(first, Attempt { last, from_commit, through_commit: None });
                 }
+                "acknowledged" => {
+                    let [first, _, through] = numbers(rest);
+                    self.groups.get_mut(&first).unwrap().through_commit = Some(through);
+                }
+                "gap" if self.expects_eviction && rest.ends_with("Evicted") => {
+                    let [first, last] = numbers(rest);
+                    self.evicted_commits.push(first..=last);
+                }
+                "evicted" => [self.evicted] = numbers(rest),
                 "sent" => {
                     let mut parts = rest.splitn(3, ' ');
                     self.is_of_epoch(parts.next().unwrap());
@@ -73,17 +128,39 @@ impl Witness {
 
     /// Says what came of everything, when nothing is left in the buffer.
     pub(crate) fn verdict(&self) -> String {
-        let mut readings = 0;
-        for (first, last) in &self.acknowledged {
-            let missing: Vec<_> = (*first..=*last).filter(|number| !self.sent.contains_key(number)).collect();
-            assert!(missing.is_empty(), "{} acknowledged readings are lost: {missing:?}", missing.len());
-            readings += last - first + 1;
+        let evicted_commits = merged(&self.evicted_commits);
+        let (mut acknowledged, mut lost, mut may_be_lost) = (0, 0, 0);
+        for (first, attempt) in &self.groups {
+            let missing =
+                (*first..=attempt.last).filter(|number| !self.sent.contains_key(number)).count() as u64;
+            let Some(through) = attempt.through_commit else {
+                may_be_lost += missing;
+                continue;
+            };
+            acknowledged += attempt.last - first + 1;
+            lost += missing;
+            let is_declared = meets(&evicted_commits, attempt.from_commit, through);
+            assert!(
+                missing == 0 || is_declared,
+                "{missing} acknowledged readings are lost of {first} to {}, in commits {} to {through}",
+                attempt.last,
+                attempt.from_commit
+            );
         }
+        // The buffer that was killed did not hear that the hub has them.
+        let was_sent_before = |commit: &&u64| meets(&evicted_commits, **commit, **commit);
+        may_be_lost += self.sent.values().filter(was_sent_before).count() as u64;
+        let evicted = self.evicted;
+        assert!(
+            (lost..=lost + may_be_lost).contains(&evicted),
+            "{lost} to {} readings are lost, {evicted} by the books",
+            lost + may_be_lost
+        );
         let (lives, commits, repeats) = (self.lives, self.commits.len(), self.repeats);
         let (frozen, salvaged) = (self.frozen, self.salvaged);
         format!(
-            "{lives} lives, {readings} readings acknowledged, all of them there once; {commits} commits, {repeats} \
-             sent again; {frozen} segments frozen, {salvaged} salvaged"
+            "{lives} lives, {acknowledged} readings acknowledged, all of them there once but {lost} that a quota cost; \
+             {commits} commits, {repeats} sent again; {frozen} segments frozen, {salvaged} salvaged"
         )
     }
 }

@@ -31,6 +31,8 @@ use pieces::{Found, Pieces, Spot};
 /// What was seen on the way.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sighting {
+    /// Whether anything is there.
+    pub(super) is_written: bool,
     /// How often something damaged stood before something whole of the same writing.
     pub(super) breaks: u64,
     /// Messages that point to a file of their own, which no piece of an entry ever needed.
@@ -140,6 +142,7 @@ fn walk(source: &impl Source, mut take: impl FnMut(&log::Message<'_>, u64)) -> i
         let length = source.read_at(&mut block, at)?;
         let mut messages = Messages::of(&block[..length], block_bytes);
         for message in messages.by_ref() {
+            sighting.is_written = true;
             sighting.blobs += u64::from(message.kind == Kind::Blob);
             take(&message, at);
         }

@@ -7,13 +7,14 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use penstock_shared::id::CommitNumber;
 
 use super::super::entry::{self, EntryError, StoredCommit};
-use super::super::extent::Extent;
+use super::super::extent::{Extent, PIECE_OVERHEAD};
 use super::super::salvage::{self, Salvage};
-use super::super::{disk, heal};
+use super::super::{disk, heal, seal};
 use super::{SegmentError, drop_cached};
 
 pub(in crate::buffer) const KEY_BYTES: usize = 10;
@@ -31,6 +32,8 @@ pub(super) struct Log {
     /// A handle of our own on sled's file, for the fsync that sled leaves out.
     data: File,
     extent: Extent,
+    /// What was put in or taken out since the last fsync.
+    unsynced_bytes: AtomicUsize,
     /// What lies beside sled's file: it grows only while it is opened.
     bytes_beside: u64,
 }
@@ -45,6 +48,12 @@ impl Log {
         disk::create_dir_durable(dir).map_err(SegmentError::disk(dir))?;
         heal::put_back(dir)?;
         drop_cached(&dir.join("db"));
+        let sighting = salvage::look(dir).map_err(SegmentError::disk(dir))?;
+        let is_closed = dir.join(seal::FILE).exists();
+        if !sighting.is_written && !is_closed && Extent::of(dir).is_none() {
+            // Nothing of it was durable yet when the power was cut.
+            remove_files(dir).map_err(SegmentError::disk(dir))?;
+        }
         let extent = match Extent::of(dir) {
             // By other settings sled would read it as something else.
             None if dir.join("db").exists() => {
@@ -53,14 +62,27 @@ impl Log {
             }
             extent => extent.unwrap_or(fresh),
         };
-        let breaks = salvage::look(dir).map_err(SegmentError::disk(dir))?.breaks;
-        if breaks > 0 {
-            let detail = format!("log is broken in {breaks} places");
-            return Err(SegmentError::Damaged { path: dir.to_owned(), detail });
+        if sighting.breaks > 0 {
+            let torn = || SegmentError::Damaged {
+                path: dir.to_owned(),
+                detail: format!("log is broken in {} places", sighting.breaks),
+            };
+            // What is written to may have been torn behind what is durable: then sled shows all that is intact.
+            return match is_closed || heal::keep(dir).is_err() {
+                true => Err(torn()),
+                false => Self::open_log_alone(dir, extent).map_err(|error| match error.is_retryable() {
+                    true => error,
+                    false => torn(),
+                }),
+            };
         }
         match heal::open_whole(dir, &settings(dir, extent)) {
             Err(SegmentError::Damaged { detail, .. }) if dir.join("db").exists() => {
                 tracing::warn!(segment = %dir.display(), detail, "segment does not open, trying without its snapshots");
+                if let Err(error) = heal::keep(dir) {
+                    // For want of room, most likely: without it an agent on a full disk would never start.
+                    tracing::warn!(%error, "log cannot be copied before it is healed");
+                }
                 Self::open_log_alone(dir, extent)
             }
             db => Self::of(dir, db?, extent),
@@ -76,13 +98,11 @@ impl Log {
         Self::of(dir, heal::open_healing(dir, &settings(dir, extent))?, extent)
     }
 
+    /// Opens a log of which there is a copy, without its snapshots. Where sled shows less than is in it, the copy takes
+    /// its place.
     fn open_log_alone(dir: &Path, extent: Extent) -> Result<Self, SegmentError> {
         let all = CommitNumber::NONE..=CommitNumber(u64::MAX);
         let whole = Salvage::of(dir, all).map_err(SegmentError::disk(dir))?;
-        if let Err(error) = heal::keep(dir) {
-            // For want of room, most likely: without it an agent on a full disk would never start.
-            tracing::warn!(%error, "log cannot be copied before it is healed");
-        }
         let opened = heal::open_log_alone(dir, &settings(dir, extent)).and_then(|db| {
             let log = Self::of(dir, db, extent)?;
             for number in whole.iter().flat_map(Salvage::numbers) {
@@ -102,7 +122,9 @@ impl Log {
         let data_path = dir.join("db");
         let data = File::open(&data_path).map_err(SegmentError::disk(&data_path))?;
         // From here on whatever fails drops the database as a segment does.
-        let mut log = Self { dir: dir.to_owned(), db: Some(db), data, extent, bytes_beside: 0 };
+        let unsynced_bytes = AtomicUsize::new(0);
+        let mut log =
+            Self { dir: dir.to_owned(), db: Some(db), data, extent, unsynced_bytes, bytes_beside: 0 };
         let sync = || -> std::io::Result<()> {
             disk::sync_all(&File::open(dir.join("conf"))?)?;
             disk::sync_all(&log.data)?;
@@ -119,7 +141,7 @@ impl Log {
         self.put_some(number, bytes, usize::MAX)
     }
 
-    /// Puts the first pieces of a commit in.
+    /// Puts the first pieces of a commit in. A long one is fsynced in parts on the way.
     pub(super) fn put_some(
         &self,
         number: CommitNumber,
@@ -128,22 +150,34 @@ impl Log {
     ) -> Result<(), SegmentError> {
         let pieces = bytes.chunks(self.extent.piece_bytes());
         let count = u16::try_from(pieces.len()).map_err(|_| self.damaged("entry has too many pieces"))?;
-        self.guarded(|db| {
-            for (place, piece) in pieces.enumerate().take(most) {
-                let place = u16::try_from(place).unwrap_or(u16::MAX);
-                let mut value = Vec::with_capacity(COUNT_BYTES + piece.len());
-                value.extend_from_slice(&count.to_le_bytes());
-                value.extend_from_slice(piece);
-                db.insert(key(number, place), value)?;
-            }
-            Ok(())
-        })
+        for (place, piece) in pieces.enumerate().take(most) {
+            let place = u16::try_from(place).unwrap_or(u16::MAX);
+            let mut value = Vec::with_capacity(COUNT_BYTES + piece.len());
+            value.extend_from_slice(&count.to_le_bytes());
+            value.extend_from_slice(piece);
+            self.moves_on_by(piece.len())?;
+            self.guarded(|db| db.insert(key(number, place), value))?;
+        }
+        Ok(())
+    }
+
+    /// Fsyncs before sled could use an extent again of which the disk does not have all yet that took its place.
+    fn moves_on_by(&self, piece_bytes: usize) -> Result<(), SegmentError> {
+        let bytes = piece_bytes + PIECE_OVERHEAD;
+        let unsynced = self.unsynced_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if unsynced > 0 && unsynced + bytes > self.extent.unsynced_bytes() {
+            self.make_durable()?;
+            self.unsynced_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Returns when everything put before is on the disk.
     pub(super) fn make_durable(&self) -> Result<(), SegmentError> {
         self.guarded(|db| db.flush())?;
-        disk::sync_data(&self.data).map_err(SegmentError::disk(&self.dir))
+        disk::sync_data(&self.data).map_err(SegmentError::disk(&self.dir))?;
+        self.unsynced_bytes.store(0, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Returns what it was made of.
@@ -198,9 +232,18 @@ impl Log {
                 return Ok(Some(number));
             }
             tracing::info!(commit = number.0, "commit cut off by a crash removed, it was never acknowledged");
-            self.guarded(|db| remove(db, number))?;
+            self.remove(number)?;
         }
         Ok(None)
+    }
+
+    fn remove(&self, number: CommitNumber) -> Result<(), SegmentError> {
+        let all = key(number, 0)..=key(number, u16::MAX);
+        while let Some((key, value)) = self.guarded(|db| db.range(all.clone()).next().transpose())? {
+            self.moves_on_by(value.len())?;
+            self.guarded(|db| db.remove(key))?;
+        }
+        Ok(())
     }
 
     fn damaged(&self, detail: &str) -> SegmentError {
@@ -216,6 +259,17 @@ impl Log {
             None => Err(sled::Error::Unsupported("segment is closed".to_owned())),
         })
     }
+}
+
+/// Removes what a log that was never durable left.
+fn remove_files(dir: &Path) -> std::io::Result<()> {
+    for name in ["conf", "db"] {
+        match std::fs::remove_file(dir.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    disk::sync_dir(dir)
 }
 
 impl Drop for Log {
@@ -260,13 +314,4 @@ fn gather(db: &sled::Db, number: CommitNumber) -> sled::Result<Option<Vec<u8>>> 
         bytes.extend_from_slice(value.get(COUNT_BYTES..).unwrap_or_default());
     }
     Ok(Some(bytes))
-}
-
-fn remove(db: &sled::Db, number: CommitNumber) -> sled::Result<()> {
-    let keys: Vec<_> =
-        db.range(key(number, 0)..=key(number, u16::MAX)).keys().collect::<sled::Result<_>>()?;
-    for key in keys {
-        db.remove(key)?;
-    }
-    Ok(())
 }

@@ -34,6 +34,60 @@ fn commits_survive_a_reopening() {
     assert_eq!(segment.get(CommitNumber(101)).unwrap(), None);
 }
 
+/// Twenty commits, and behind them a part of another one, torn before it was fsynced.
+fn torn(dir: &Path) {
+    let segment = Segment::open(dir, CommitNumber(1)).unwrap();
+    for number in 1..=20 {
+        segment.put(CommitNumber(number), &encoded(number, 50)).unwrap();
+    }
+    segment.make_durable().unwrap();
+    let durable = std::fs::metadata(dir.join("db")).unwrap().len();
+    segment.put_some(CommitNumber(21), &encoded(21, 40_000), 5).unwrap();
+    segment.make_durable().unwrap();
+    drop(segment);
+    let file = File::options().write(true).open(dir.join("db")).unwrap();
+    file.write_all_at(&[0; 600], durable + 512).unwrap();
+}
+
+#[test]
+fn a_log_that_is_torn_behind_what_was_durable_is_whole_while_it_is_written_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("s");
+    torn(&dir);
+    let segment = Segment::open(&dir, CommitNumber(1)).unwrap();
+    let tail = segment.tail(CommitNumber(u64::MAX)).unwrap();
+    assert_eq!(tail.last, Some(CommitNumber(20)));
+    segment.put(CommitNumber(21), &encoded(21, 50)).unwrap();
+    segment.make_durable().unwrap();
+    assert_eq!(segment.tail(CommitNumber(u64::MAX)).unwrap().last, Some(CommitNumber(21)));
+}
+
+#[test]
+fn a_closed_log_that_is_torn_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("s");
+    torn(&dir);
+    std::fs::write(dir.join(seal::FILE), b"").unwrap();
+    assert!(matches!(Segment::open(&dir, CommitNumber(1)), Err(SegmentError::Damaged { .. })));
+}
+
+#[test]
+fn a_log_of_which_nothing_was_durable_is_begun_anew_and_one_without_settings_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("s");
+    std::fs::create_dir(&dir).unwrap();
+    for name in ["conf", "db"] {
+        std::fs::write(dir.join(name), b"").unwrap();
+    }
+    let segment = Segment::open(&dir, CommitNumber(1)).unwrap();
+    assert_eq!(segment.tail(CommitNumber(u64::MAX)).unwrap().last, None);
+    segment.put(CommitNumber(1), &encoded(1, 50)).unwrap();
+    segment.make_durable().unwrap();
+    drop(segment);
+    std::fs::write(dir.join("conf"), b"").unwrap();
+    assert!(matches!(Segment::open(&dir, CommitNumber(1)), Err(SegmentError::Damaged { .. })));
+}
+
 #[test]
 fn the_largest_texts_make_no_blobs() {
     let dir = tempfile::tempdir().unwrap();

@@ -111,6 +111,23 @@ fn what_was_on_its_way_as_it_was_evicted_is_stored_and_what_was_evicted_before_i
 }
 
 #[test]
+fn what_was_evicted_before_a_damaged_segment_is_not_lost_once_more() {
+    let mut world = tiny(FullPolicy::DropOldest);
+    while world.buffer().counts().evicted == 0 || world.segment_names().len() > 1 {
+        world.buffer().append(&texts(1, 4_000)).unwrap();
+    }
+    let (evicted, last) = (world.buffer().counts().evicted, world.buffer().newest().0);
+    let newest = world.segment_names().pop().unwrap().parse::<u64>().unwrap();
+    world.close();
+    std::fs::write(world.segment_dir(0).join("db"), vec![0xA5; 20_000]).unwrap();
+    world.reopen();
+    // A reading a commit.
+    assert_eq!(world.buffer().counts().evicted, evicted + (last.0 + 1 - newest));
+    world.append(1);
+    world.assert_balanced();
+}
+
+#[test]
 fn frozen_segments_count_too() {
     let world = tiny(FullPolicy::DropOldest);
     for _ in 0..60 {

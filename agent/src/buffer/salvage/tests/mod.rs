@@ -2,6 +2,7 @@
 
 mod damage;
 mod garbage;
+mod growth;
 mod whole;
 
 use std::collections::BTreeMap;

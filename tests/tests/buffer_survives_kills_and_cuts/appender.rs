@@ -23,8 +23,10 @@ const DRAINS: &str = "PENSTOCK_APPENDER_DRAINS";
 const PAUSE: Duration = Duration::from_millis(5);
 const UNTIL: &str = "PENSTOCK_APPENDER_UNTIL";
 const QUOTA: &str = "PENSTOCK_APPENDER_QUOTA";
+const SEGMENT: &str = "PENSTOCK_APPENDER_SEGMENT";
 /// What no test here reaches.
 const AMPLE_QUOTA: u64 = 4 << 30;
+const SEGMENT_BYTES: u64 = 1 << 20;
 
 /// What an appender is to do.
 pub(crate) struct Task {
@@ -33,6 +35,7 @@ pub(crate) struct Task {
     drains: bool,
     until: Until,
     quota_bytes: u64,
+    segment_bytes: u64,
 }
 
 /// When an appender ends by itself.
@@ -48,22 +51,28 @@ enum Until {
 impl Task {
     /// Appends until it is killed. When it `drains`, what the buffer holds is sent at the same time, as to a hub.
     pub(crate) const fn appending(first: u64, drains: bool) -> Self {
-        Self { first, drains, until: Until::Never, quota_bytes: AMPLE_QUOTA }
+        let (until, quota_bytes, segment_bytes) = (Until::Never, AMPLE_QUOTA, SEGMENT_BYTES);
+        Self { first, drains, until, quota_bytes, segment_bytes }
     }
 
     /// Appends until the buffer has so many bytes.
     pub(crate) const fn filling(first: u64, bytes: u64) -> Self {
-        Self { first, drains: false, until: Until::Bytes(bytes), quota_bytes: AMPLE_QUOTA }
+        Self { until: Until::Bytes(bytes), ..Self::appending(first, false) }
     }
 
     /// Appends one more group and sends everything.
     pub(crate) const fn draining(first: u64) -> Self {
-        Self { first, drains: true, until: Until::Drained, quota_bytes: AMPLE_QUOTA }
+        Self { until: Until::Drained, ..Self::appending(first, true) }
     }
 
     /// The same within a quota, at which the oldest is dropped.
     pub(crate) const fn within(self, quota_bytes: u64) -> Self {
-        Self { quota_bytes, ..self }
+        Self { quota_bytes, segment_bytes: quota_bytes / 4, ..self }
+    }
+
+    /// The same in segments of so many bytes.
+    pub(crate) const fn in_segments_of(self, segment_bytes: u64) -> Self {
+        Self { segment_bytes, ..self }
     }
 
     fn asked() -> Option<Self> {
@@ -73,7 +82,8 @@ impl Task {
             Err(_) if until == "drained" => Until::Drained,
             Err(_) => Until::Never,
         };
-        Some(Self { first: asked(FIRST)?, drains: asked(DRAINS)?, until, quota_bytes: asked(QUOTA)? })
+        let (quota_bytes, segment_bytes) = (asked(QUOTA)?, asked(SEGMENT)?);
+        Some(Self { first: asked(FIRST)?, drains: asked(DRAINS)?, until, quota_bytes, segment_bytes })
     }
 
     /// Returns the task as environment variables.
@@ -89,6 +99,7 @@ impl Task {
             (DRAINS, self.drains.to_string()),
             (UNTIL, until),
             (QUOTA, self.quota_bytes.to_string()),
+            (SEGMENT, self.segment_bytes.to_string()),
         ]
     }
 
@@ -96,8 +107,7 @@ impl Task {
         let mut settings = BufferSettings::new(directory);
         settings.min_free_bytes = 0;
         settings.quota_bytes = self.quota_bytes;
-        let segment_bytes = if matches!(self.until, Until::Bytes(_)) { 16 << 20 } else { 1 << 20 };
-        settings.segment_bytes = segment_bytes.min(self.quota_bytes / 4);
+        settings.segment_bytes = self.segment_bytes;
         settings.dead_letter_bytes = settings.dead_letter_bytes.min(self.quota_bytes);
         settings
     }

@@ -13,7 +13,7 @@ mod life;
 mod witness;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use penstock_tests::chance::{Chance, soaking};
 use penstock_tests::power::{Disk, DiskFault};
@@ -177,21 +177,31 @@ fn a_disk_that_fails_has_what_was_acknowledged() {
     println!("{}; {}; after a fault {}", witness.verdict(), told(&mut starts), told(&mut recoveries));
 }
 
+/// A backlog of 1 GB, in the segments that it usually has and in as many as a quota of 100 GB may have.
 #[test]
 fn a_killed_buffer_with_a_backlog_starts_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let buffer = directory.path().join("buffer");
     let backlog: u64 = if soaking() { 1 << 30 } else { 48 << 20 };
-    let mut witness = Witness::default();
-    let mut life = Life::start(&buffer, &Task::filling(witness.fresh_numbers(), backlog));
-    witness.hear(&life.until_it_ends());
-    let mut starts = Vec::new();
-    for _ in 0..10 {
-        let mut life = Life::start(&buffer, &Task::appending(witness.fresh_numbers(), false));
-        starts.push(life.opened());
-        witness.hear(&life.kill());
+    for segment_bytes in [16 << 20, 160 << 10] {
+        let directory = tempfile::tempdir().unwrap();
+        let buffer = directory.path().join("buffer");
+        let mut witness = Witness::default();
+        let task = Task::filling(witness.fresh_numbers(), backlog).in_segments_of(segment_bytes);
+        let mut life = Life::start(&buffer, &task);
+        let begun = Instant::now();
+        witness.hear(&life.until_it_ends());
+        let filled = begun.elapsed();
+        let mut starts = Vec::new();
+        for _ in 0..10 {
+            let task = Task::appending(witness.fresh_numbers(), false).in_segments_of(segment_bytes);
+            let mut life = Life::start(&buffer, &task);
+            starts.push(life.opened());
+            life.acknowledges();
+            witness.hear(&life.kill());
+        }
+        let segments = std::fs::read_dir(buffer.join("segments")).unwrap().count();
+        let megabytes = bytes_below(&buffer) >> 20;
+        println!("{segments} segments, {megabytes} MiB, filled in {filled:?}; {}", told(&mut starts));
     }
-    println!("with {} MiB on the disk {}", bytes_below(&buffer) >> 20, told(&mut starts));
 }
 
 fn make_durable_dir(directory: &Path) -> std::io::Result<()> {

@@ -1,13 +1,15 @@
 //! `join`: this gateway enrols at a hub.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use penstock_agent::check;
 use penstock_agent::config::{Certificates, Layers};
 use penstock_agent::control::{is_in_use, owner_of};
 use penstock_agent::join::{self, Enrolment, HubAddress, JoinError, Wish};
 use penstock_shared::id::AgentId;
-use penstock_shared::join::JoinCode;
+use penstock_shared::join::{InvalidJoinCode, JoinCode};
 
 use super::output;
 use super::settings::{ConfigArgument, EXIT_CONFIG, environment, told};
@@ -20,8 +22,9 @@ use super::settings::{ConfigArgument, EXIT_CONFIG, environment, told};
 pub(crate) struct Arguments {
     /// The hub's address: https://HOST[:PORT]
     url: HubAddress,
-    /// The code, good once.
-    code: JoinCode,
+    /// The code, good once. Without it, or for `-`, it is read from standard input: a command line is seen by everybody
+    /// on this machine.
+    code: Option<GivenCode>,
     /// The name that the hub must give; it refuses where the invitation is for another.
     #[arg(long)]
     name: Option<AgentId>,
@@ -30,6 +33,20 @@ pub(crate) struct Arguments {
     force: bool,
     #[command(flatten)]
     config: ConfigArgument,
+}
+
+#[derive(Debug, Clone)]
+enum GivenCode {
+    Itself(JoinCode),
+    OnStandardInput,
+}
+
+impl FromStr for GivenCode {
+    type Err = InvalidJoinCode;
+
+    fn from_str(text: &str) -> Result<Self, InvalidJoinCode> {
+        if text == "-" { Ok(Self::OnStandardInput) } else { text.parse().map(Self::Itself) }
+    }
 }
 
 impl Arguments {
@@ -43,12 +60,29 @@ impl Arguments {
             output::note(&format!("{} is not https: everybody on the way can read code and token", self.url));
         }
         let Self { url: hub, code, name, force, .. } = self;
+        let code = match read_code(code) {
+            Ok(code) => code,
+            Err(error) => return told(Err(error)),
+        };
         match join::join(&layers, &environment, &Wish { hub, code, name, force }) {
             Ok(enrolment) => told(say(&enrolment, &layers, environment)),
             Err(JoinError::Configuration(faults)) => faulty(&faults.to_string()),
             Err(error) => told(Err(error.into())),
         }
     }
+}
+
+/// Takes the code from the command line, or from standard input.
+fn read_code(given: Option<GivenCode>) -> anyhow::Result<JoinCode> {
+    if let Some(GivenCode::Itself(code)) = given {
+        return Ok(code);
+    }
+    if std::io::stdin().is_terminal() {
+        output::note("type the code that the hub printed:");
+    }
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    line.trim().parse().map_err(|error| anyhow::anyhow!("CODE: {error}"))
 }
 
 fn faulty(faults: &str) -> ExitCode {

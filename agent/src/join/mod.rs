@@ -26,6 +26,9 @@ use place::Place;
 
 /// How long the hub may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// A hub that others keep busy is asked so often again.
+const TRIES_WHILE_BUSY: u32 = 10;
+const PAUSE_WHILE_BUSY: Duration = Duration::from_secs(1);
 /// Stands for the name and the token while it is tried out whether the configuration would stand.
 const STAND_IN: &str = "name-that-the-hub-will-give";
 
@@ -108,6 +111,12 @@ pub fn join(layers: &Layers, environment: &[(String, String)], wish: &Wish) -> R
     // What another one wrote meanwhile counts.
     let layers = &found(layers.main())?;
     let former = layers.settings(environment.to_vec(), Certificates::Trusted);
+    if let Ok(former) = &former
+        && let Some(token_file) = in_use(&place, former, wish)
+    {
+        place.finish(&token_file)?;
+        return Ok(Enrolment { token_file, drop_in: place.drop_in().to_owned(), settings: former.clone() });
+    }
     if !wish.force {
         must_be_free(&place, layers, former.as_ref().ok())?;
     }
@@ -124,6 +133,12 @@ pub fn join(layers: &Layers, environment: &[(String, String)], wish: &Wish) -> R
     place.enrol(&token, &text, owner)?;
     let settings = found(layers.main())?.settings(environment.to_vec(), Certificates::Trusted)?;
     Ok(Enrolment { token_file: place.token_file().to_owned(), drop_in: place.drop_in().to_owned(), settings })
+}
+
+/// Returns the file of the token that this very wish brought, where an earlier process was ended behind that.
+fn in_use(place: &Place, former: &Settings, wish: &Wish) -> Option<PathBuf> {
+    let attempted = place.attempted(wish)?;
+    former.hub.token_file.clone().filter(|_| former.hub.token.as_ref() == Some(&attempted))
 }
 
 /// Reads the configuration and its drop-ins, as they are now.
@@ -190,7 +205,15 @@ fn ask(wish: &Wish, request: &JoinRequest) -> Result<AgentId, JoinError> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(JoinError::Runtime)?;
     let answer = runtime.block_on(async {
         let hub = Hub::new(&settings).map_err(JoinError::Client)?;
-        hub.join(request).await.map_err(|fault| JoinError::Hub(wish.hub.clone(), fault))
+        let mut tries = 0..TRIES_WHILE_BUSY;
+        loop {
+            match hub.join(request).await {
+                Err(JoinFault::Busy(_)) if tries.next().is_some() => {
+                    tokio::time::sleep(PAUSE_WHILE_BUSY).await
+                }
+                answer => return answer.map_err(|fault| JoinError::Hub(wish.hub.clone(), fault)),
+            }
+        }
     })?;
     Ok(AgentId::new(answer.agent)?)
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! agent.d/50-join.toml            names the token's file; its rename is the moment at which everything changes
 //! agent.d/50-join.1f0c….token     the token, mode 0600, the agent's user's; another name for each enrolment
-//! agent.d/50-join.pending         address, code and token of an attempt, mode 0600; gone when it is through
+//! agent.d/50-join.pending         address, code and token of the newest attempts, mode 0600; gone when one is through
 //! ```
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
@@ -24,6 +24,33 @@ const SECRET: u32 = 0o600;
 /// Whoever may enter the directory above may look.
 const OPEN: u32 = 0o644;
 const DIRECTORY: u32 = 0o755;
+
+/// One whose answer was lost must not be forgotten for a mistyped code.
+const MOST_ATTEMPTS: usize = 8;
+const TOKEN_CHARACTERS: usize = 64;
+
+/// A code that was sent to a hub, or was about to be, with the token that goes with it.
+struct Attempt {
+    hub: String,
+    code: String,
+    token: String,
+}
+
+impl Attempt {
+    fn of(line: &str) -> Option<Self> {
+        let mut words = line.split(' ').map(str::to_owned);
+        let (hub, code, token) = (words.next()?, words.next()?, words.next()?);
+        (token.len() == TOKEN_CHARACTERS).then_some(Self { hub, code, token })
+    }
+
+    fn line(&self) -> String {
+        format!("{} {} {}\n", self.hub, self.code, self.token)
+    }
+
+    fn is_of(&self, wish: &Wish) -> bool {
+        self.hub == wish.hub.as_str() && self.code == wish.code.as_str()
+    }
+}
 
 /// Who runs the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,23 +134,36 @@ impl Place {
         uid.filter(|_| gid != 0).map(|uid| Owner { uid, gid })
     }
 
+    /// Returns the token of an earlier attempt at the same hub with the same code.
+    pub(super) fn attempted(&self, wish: &Wish) -> Option<String> {
+        let attempts = self.attempts();
+        attempts.into_iter().find(|attempt| attempt.is_of(wish)).map(|attempt| attempt.token)
+    }
+
     /// Draws the token and puts it on the disk; an attempt at the same hub with the same code has the same token. That
     /// it is there shows that the directory can be written.
     ///
     /// # Errors
     /// When the directory cannot be made or written.
     pub(super) fn draw_token(&self, wish: &Wish) -> Result<String, JoinError> {
-        let pending = self.dir.join(PENDING);
-        let attempt = format!("{}\n{}\n", wish.hub, wish.code.as_str());
-        let earlier = std::fs::read_to_string(&pending).unwrap_or_default();
-        if let Some(token) = earlier.strip_prefix(&attempt).filter(|token| token.len() == 64) {
-            return Ok(token.to_owned());
+        if let Some(token) = self.attempted(wish) {
+            return Ok(token);
         }
         let token = hex(&rand::random::<[u8; 32]>());
-        let written =
-            self.make_dir().and_then(|()| self.write(&pending, &format!("{attempt}{token}"), SECRET, None));
+        let mut attempts = self.attempts();
+        let surplus = (attempts.len() + 1).saturating_sub(MOST_ATTEMPTS);
+        attempts.drain(..surplus);
+        let (hub, code) = (wish.hub.to_string(), wish.code.as_str().to_owned());
+        attempts.push(Attempt { hub, code, token: token.clone() });
+        let text: String = attempts.iter().map(Attempt::line).collect();
+        let written = self.make_dir().and_then(|()| self.write(&self.dir.join(PENDING), &text, SECRET, None));
         written.map_err(|error| JoinError::Unwritable(self.dir.clone(), error))?;
         Ok(token)
+    }
+
+    fn attempts(&self) -> Vec<Attempt> {
+        let text = std::fs::read_to_string(self.dir.join(PENDING)).unwrap_or_default();
+        text.lines().filter_map(Attempt::of).collect()
     }
 
     /// Makes the enrolment the one that holds, and takes the former one's token away.
@@ -138,7 +178,15 @@ impl Place {
         self.write(&self.token_file, &format!("{token}\n"), SECRET, Some(owner))
             .map_err(half_way(&self.token_file))?;
         self.write(&self.drop_in, drop_in, OPEN, None).map_err(half_way(&self.drop_in))?;
-        self.clear_up().map_err(half_way(&self.dir))
+        self.clear_up(&self.token_file).map_err(half_way(&self.dir))
+    }
+
+    /// Clears up behind an enrolment that holds, with the token in `token_file`, and was ended before that.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn finish(&self, token_file: &Path) -> Result<(), JoinError> {
+        self.clear_up(token_file).map_err(|error| JoinError::HalfWay(self.dir.clone(), error))
     }
 
     fn make_dir(&self) -> io::Result<()> {
@@ -174,13 +222,13 @@ impl Place {
     }
 
     /// Removes the attempt, the tokens of former enrolments, and what a power cut left.
-    fn clear_up(&self) -> io::Result<()> {
+    fn clear_up(&self, token_file: &Path) -> io::Result<()> {
         for entry in std::fs::read_dir(&self.dir)? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let is_token = name.starts_with(TOKEN_PREFIX) && name.ends_with(TOKEN_ENDING);
             let is_left = name == PENDING || name.starts_with(".50-join.");
-            if is_left || (is_token && path != self.token_file) {
+            if is_left || (is_token && path != token_file) {
                 std::fs::remove_file(&path)?;
             }
         }

@@ -154,14 +154,38 @@ fn a_lost_answer_and_an_end_half_way_are_made_good_by_the_same_command() {
     assert_says(&told, &["this code is unknown, was used, or has expired"]);
     let tokens = hub.tokens();
     assert_ne!(tokens[0], tokens[1]);
-
-    let hub = StandIn::start(&[Answer::Lost, JOINED]);
-    assert_eq!(world.run(&["join", &hub.url, CODE]).0, Some(1));
+    // It was mistyped, and what was sent before holds on.
     let (code, told) = world.run(&["join", &hub.url, &CODE.to_lowercase()]);
     assert_eq!(code, Some(0), "{told}");
     let tokens = hub.tokens();
-    assert_eq!((&tokens[0], tokens.len()), (&tokens[1], 2));
+    assert_eq!((&tokens[0], tokens.len()), (&tokens[2], 3));
     assert_eq!(token(&world), tokens[0]);
+}
+
+#[test]
+fn an_end_behind_the_moment_of_the_change_is_made_good_without_the_hub() {
+    let world = World::new();
+    let hub = StandIn::start(&[JOINED]);
+    assert_eq!(world.run(&["join", &hub.url, CODE]).0, Some(0));
+    let former = (names(&world), token(&world));
+    let attempt = format!("{} {} {}\n", hub.url, CODE.replace('-', ""), token(&world));
+    std::fs::write(world.dir.path().join("agent.d/50-join.pending"), attempt).expect("written");
+    let (code, told) = world.run(&["join", &hub.url, CODE]);
+    assert_eq!(code, Some(0), "{told}");
+    assert_says(&told, &["✓ enrolled as agent gw-7"]);
+    assert_eq!((names(&world), token(&world)), former);
+}
+
+#[test]
+fn a_code_can_be_given_where_nobody_sees_it() {
+    let world = World::new();
+    let hub = StandIn::start(&[JOINED]);
+    let (code, told) = world.run_with_input(&["join", &hub.url], "no code\n");
+    assert_eq!(code, Some(1));
+    assert_says(&told, &["CODE: "]);
+    let (code, told) = world.run_with_input(&["join", &hub.url, "-"], &format!("{CODE}\n"));
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(hub.tokens(), [token(&world)]);
 }
 
 #[test]
@@ -260,9 +284,8 @@ fn a_hub_that_cannot_be_spoken_to_is_told_from_one_that_refuses() {
         Answer::Says(429, "{}"),
         Answer::Says(200, r#"{"agent":"a b"}"#),
     ]);
-    for expected in
-        ["is no hub, or one of an older version: status 404", "is busy", "gives a name that is none"]
-    {
+    // One that is busy is asked again.
+    for expected in ["is no hub, or one of an older version: status 404", "gives a name that is none"] {
         let (code, told) = world.run(&["join", &hub.url, CODE]);
         assert_eq!(code, Some(1));
         assert_says(&told, &[expected]);

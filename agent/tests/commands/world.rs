@@ -62,6 +62,15 @@ impl World {
         (output.status.code(), text_of(&output))
     }
 
+    /// Runs a command that reads `input`.
+    pub(crate) fn run_with_input(&self, words: &[&str], input: &str) -> (Option<i32>, String) {
+        let file = self.dir.path().join("input");
+        std::fs::write(&file, input).expect("written");
+        let input = std::fs::File::open(file).expect("readable");
+        let output = self.command(words).stdin(input).output().expect("it runs");
+        (output.status.code(), text_of(&output))
+    }
+
     /// Runs a command as nobody; none where only root could.
     pub(crate) fn run_as_nobody(&self, words: &[&str]) -> Option<(Option<i32>, String)> {
         let is_root = Command::new("id").arg("-u").output().ok()?.stdout == b"0\n";

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use fuser::{
     BackgroundSession, BsdFileFlags, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags,
@@ -20,6 +20,9 @@ use super::tree::{Inode, ROOT, Tree};
 /// How long the kernel may keep names and attributes: a mount lasts no longer than one life of a program, and
 /// everything goes through it.
 const KERNEL_MAY_KEEP: Duration = Duration::from_secs(3600);
+/// How long the files of killed programs may be in use after they ended.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
+const RELEASE_POLL: Duration = Duration::from_millis(5);
 /// `fallocate` modes of Linux.
 const GROW: i32 = 0;
 const KEEP_SIZE: i32 = 1;
@@ -90,12 +93,24 @@ impl Disk {
     /// When the disk is still in use, or cannot be mounted again.
     pub fn cut_power(&mut self) -> Result<(), MountError> {
         // Unmounting drops the kernel's page cache, which would otherwise remember what the disk forgot.
+        self.unmount().map_err(|errno| MountError(errno.into()))?;
         if let Some(session) = self.session.take() {
-            session.umount_and_join().map_err(MountError)?;
+            session.join().map_err(MountError)?;
         }
         lock(&self.tree).cut_power();
         self.session = Some(self.start()?);
         Ok(())
+    }
+
+    /// The kernel may hold the files of a program that was killed for a moment longer than the program.
+    fn unmount(&self) -> Result<(), NixErrno> {
+        let deadline = Instant::now() + RELEASE_PATIENCE;
+        loop {
+            match nix::mount::umount(self.mount_point()) {
+                Err(NixErrno::EBUSY) if Instant::now() < deadline => std::thread::sleep(RELEASE_POLL),
+                outcome => return outcome,
+            }
+        }
     }
 
     fn start(&self) -> Result<BackgroundSession, MountError> {

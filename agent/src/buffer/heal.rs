@@ -44,6 +44,12 @@ pub(super) fn open_healing(dir: &Path, config: &sled::Config) -> Result<sled::Db
     }
 }
 
+/// Removes what a log left in which nothing is.
+pub(super) fn begin_anew(dir: &Path) -> Result<(), SegmentError> {
+    let is_left = |name: &str| matches!(name, "conf" | "db") || name.starts_with("snap.");
+    remove_files(dir, is_left).and_then(|()| disk::sync_dir(dir)).map_err(SegmentError::disk(dir))
+}
+
 /// Copies the log; durable when it returns.
 pub(super) fn keep(dir: &Path) -> Result<(), SegmentError> {
     let copied = || -> std::io::Result<()> {

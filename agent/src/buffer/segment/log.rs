@@ -50,9 +50,9 @@ impl Log {
         drop_cached(&dir.join("db"));
         let sighting = salvage::look(dir).map_err(SegmentError::disk(dir))?;
         let is_closed = dir.join(seal::FILE).exists();
-        if !sighting.is_written && !is_closed && Extent::of(dir).is_none() {
-            // Nothing of it was durable yet when the power was cut.
-            remove_files(dir).map_err(SegmentError::disk(dir))?;
+        if !sighting.is_written && !is_closed {
+            // Nothing was put into it yet. What else there is of it may have been torn before it was durable.
+            heal::begin_anew(dir)?;
         }
         let extent = match Extent::of(dir) {
             // By other settings sled would read it as something else.
@@ -259,17 +259,6 @@ impl Log {
             None => Err(sled::Error::Unsupported("segment is closed".to_owned())),
         })
     }
-}
-
-/// Removes what a log that was never durable left.
-fn remove_files(dir: &Path) -> std::io::Result<()> {
-    for name in ["conf", "db"] {
-        match std::fs::remove_file(dir.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    disk::sync_dir(dir)
 }
 
 impl Drop for Log {

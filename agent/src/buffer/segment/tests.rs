@@ -76,11 +76,16 @@ fn a_log_of_which_nothing_was_durable_is_begun_anew_and_one_without_settings_is_
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("s");
     std::fs::create_dir(&dir).unwrap();
-    for name in ["conf", "db"] {
-        std::fs::write(dir.join(name), b"").unwrap();
+    let mut segment = None;
+    for torn in [&b""[..], b"segment_size: 524288\n\0\0\0\0"] {
+        drop(segment.take());
+        std::fs::write(dir.join("conf"), torn).unwrap();
+        std::fs::write(dir.join("db"), b"").unwrap();
+        let opened = Segment::open(&dir, CommitNumber(1)).unwrap();
+        assert_eq!(opened.tail(CommitNumber(u64::MAX)).unwrap().last, None);
+        segment = Some(opened);
     }
-    let segment = Segment::open(&dir, CommitNumber(1)).unwrap();
-    assert_eq!(segment.tail(CommitNumber(u64::MAX)).unwrap().last, None);
+    let segment = segment.unwrap();
     segment.put(CommitNumber(1), &encoded(1, 50)).unwrap();
     segment.make_durable().unwrap();
     drop(segment);

@@ -328,7 +328,7 @@ impl Books {
         for gap in self.state.gaps.drain(..) {
             // A gap never reaches across the edge of a segment that is still there: the segment may be evicted alone.
             // Nor across the lanes, each of which declares its own.
-            let at_edge = self.segments.iter().any(|segment| segment.first == gap.first)
+            let at_edge = self.segments.binary_search_by_key(&gap.first, |segment| segment.first).is_ok()
                 || self.state.express.lane_of(gap.first.previous()).0
                     != self.state.express.lane_of(gap.first).0
                 || self.state.express.begins_at(gap.first);

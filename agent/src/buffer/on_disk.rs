@@ -58,6 +58,7 @@ impl Books {
 
     /// Returns the segment that may hold `number` or, failing that, the next one with commits after it.
     pub(super) fn segment_at(&self, number: CommitNumber) -> Option<&SegmentInfo> {
-        self.segments.iter().find(|segment| segment.last >= number && segment.last >= segment.first)
+        let place = self.segments.partition_point(|segment| segment.last < number);
+        self.segments.iter().skip(place).find(|segment| segment.last >= segment.first)
     }
 }

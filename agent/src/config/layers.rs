@@ -76,7 +76,13 @@ impl Layers {
     /// Returns the directory of the drop-ins: for `agent.toml`, `agent.d` beside it.
     #[must_use]
     pub fn drop_ins(&self) -> PathBuf {
-        self.main.with_extension("d")
+        Self::drop_ins_of(&self.main)
+    }
+
+    /// Returns the directory of the drop-ins of a configuration.
+    #[must_use]
+    pub fn drop_ins_of(main: &Path) -> PathBuf {
+        main.with_extension("d")
     }
 
     /// Returns the files that were read, in the order in which they are laid over each other.

@@ -106,10 +106,13 @@ pub enum JoinError {
 /// # Errors
 /// When it cannot be enrolled, or is. What it had before stays as it was.
 pub fn join(layers: &Layers, environment: &[(String, String)], wish: &Wish) -> Result<Enrolment, JoinError> {
-    let place = Place::of(layers);
+    // The drop-in names the token's file, wherever the agent is started from.
+    let main = std::path::absolute(layers.main())
+        .map_err(|error| JoinError::Unwritable(layers.main().to_owned(), error))?;
+    let place = Place::of(&main);
     let _lock = place.lock()?;
     // What another one wrote meanwhile counts.
-    let layers = &found(layers.main())?;
+    let layers = &found(&main)?;
     let former = layers.settings(environment.to_vec(), Certificates::Trusted);
     if let Ok(former) = &former
         && let Some(token_file) = in_use(&place, former, wish)
@@ -131,7 +134,7 @@ pub fn join(layers: &Layers, environment: &[(String, String)], wish: &Wish) -> R
     let name = ask(wish, &request)?;
     let text = drop_in(name.as_str(), &wish.hub, "", &place.token_file().display().to_string());
     place.enrol(&token, &text, owner)?;
-    let settings = found(layers.main())?.settings(environment.to_vec(), Certificates::Trusted)?;
+    let settings = found(&main)?.settings(environment.to_vec(), Certificates::Trusted)?;
     Ok(Enrolment { token_file: place.token_file().to_owned(), drop_in: place.drop_in().to_owned(), settings })
 }
 

@@ -69,10 +69,11 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(layers: &Layers) -> Self {
-        let dir = layers.drop_ins();
+    /// Returns the place for the agent whose configuration is `config`.
+    pub(super) fn of(config: &Path) -> Self {
+        let dir = Layers::drop_ins_of(config);
         let token_file = dir.join(format!("{TOKEN_PREFIX}{}{TOKEN_ENDING}", hex(&rand::random::<[u8; 4]>())));
-        Self { config: layers.main().to_owned(), drop_in: dir.join(DROP_IN), token_file, dir }
+        Self { config: config.to_owned(), drop_in: dir.join(DROP_IN), token_file, dir }
     }
 
     pub(super) fn drop_in(&self) -> &Path {

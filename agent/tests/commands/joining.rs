@@ -177,6 +177,19 @@ fn an_end_behind_the_moment_of_the_change_is_made_good_without_the_hub() {
 }
 
 #[test]
+fn a_configuration_that_is_named_from_where_one_stands_is_enrolled_for_everywhere() {
+    let world = World::new();
+    let hub = StandIn::start(&[JOINED]);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_penstock-agent"));
+    command.current_dir(world.dir.path()).args(["join", &hub.url, CODE, "--config", "agent.toml"]);
+    let output = command.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let (code, told) = world.run(&["check", "--config-only"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert_says(&told, &["✓ agent gw-7 sends to "]);
+}
+
+#[test]
 fn a_code_can_be_given_where_nobody_sees_it() {
     let world = World::new();
     let hub = StandIn::start(&[JOINED]);

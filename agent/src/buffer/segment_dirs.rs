@@ -37,12 +37,14 @@ pub(super) fn list(parent: &Path) -> io::Result<Vec<CommitNumber>> {
     Ok(firsts)
 }
 
-/// Removes a segment; after a crash in the middle it is either whole or marked.
+/// Removes a segment; after a crash in the middle it is either whole or marked. Durable when it returns: its disk is
+/// counted as free from then on.
 pub(super) fn remove(parent: &Path, first: CommitNumber) -> io::Result<()> {
     let dir = path(parent, first);
     let dropped = dir.with_extension(&DROPPED_SUFFIX[1..]);
     std::fs::rename(&dir, &dropped)?;
-    std::fs::remove_dir_all(dropped)
+    std::fs::remove_dir_all(dropped)?;
+    disk::sync_dir(parent)
 }
 
 /// Returns where what is saved of a damaged segment is put together.

@@ -204,7 +204,7 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
             Ok(())
         }
         Command::Agents(AgentsCommand::Revoke { name, former }) => {
-            print_revoked(name.as_str(), access.revoke_agent(&name, which(former)).await?)
+            print_revoked(name.as_str(), former, access.revoke_agent(&name, which(former)).await?)
         }
         Command::Agents(AgentsCommand::List) => {
             print_list(&access.list(true).await?)?;
@@ -215,7 +215,7 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
         }
         Command::Users(UsersCommand::Add { name, role }) => print_token(&access.add_user(&name, role).await?),
         Command::Users(UsersCommand::Revoke { name, former }) => {
-            print_revoked(&name, access.revoke_user(&name, which(former)).await?)
+            print_revoked(&name, former, access.revoke_user(&name, which(former)).await?)
         }
         Command::Users(UsersCommand::List) => print_list(&access.list(false).await?),
         Command::Run | Command::Check => Ok(()),
@@ -231,8 +231,9 @@ const fn which(former: bool) -> Revoke {
     if former { Revoke::AllButNewest } else { Revoke::All }
 }
 
-fn print_revoked(name: &str, revoked: u64) -> anyhow::Result<()> {
-    anyhow::ensure!(revoked > 0, "{name} has no token that could be revoked");
+fn print_revoked(name: &str, former: bool, revoked: u64) -> anyhow::Result<()> {
+    // A name that was mistyped must not look revoked; that there is nothing former is no fault.
+    anyhow::ensure!(former || revoked > 0, "{name} has no token that could be revoked");
     eprintln!("revoked {revoked} of {name}");
     Ok(())
 }

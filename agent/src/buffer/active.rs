@@ -113,7 +113,7 @@ impl Shared {
             // Empty although commits from here on are known: what they held is the difference to the one before.
             let readings = match state_last < first {
                 true => state_totals.readings,
-                false => self.books().readings_before(first),
+                false => self.books().readings_known_before(first),
             };
             empty_after(first.previous(), Totals { readings, ..state_totals }, info.bytes)
         } else {
@@ -184,7 +184,7 @@ impl Shared {
         let mut books = self.books();
         books.segments.retain(|info| info.first != first);
         let leap = CommitNumber(first.0 + MAX_SEGMENT_COMMITS);
-        let readings_known = books.readings_before(first);
+        let readings_known = books.readings_known_before(first);
         let readings_through = books.state.totals.readings;
         let lost = Span { first, readings_before: readings_known, last: leap, readings_through };
         books.lose(lost, GapReason::Quarantined);

@@ -264,7 +264,7 @@ impl Books {
 
     /// Returns C before a commit behind which nothing is on the disk, as far as the books know: behind the last commit
     /// of which C is known come only gaps.
-    pub(super) fn readings_before(&self, number: CommitNumber) -> u64 {
+    pub(super) fn readings_known_before(&self, number: CommitNumber) -> u64 {
         let on_disk = self.segments.iter().rev().find(|segment| segment.first < number);
         let (after, readings) = [
             Some((self.state.confirmed, self.state.confirmed_readings)),

@@ -129,8 +129,7 @@ impl Express {
 
     /// Returns the last confirmed commit of the express lane, as far as it is remembered.
     pub(super) fn confirmed(&self) -> CommitNumber {
-        let confirmed = self.runs.iter().rev().find(|run| run.first <= run.through);
-        confirmed.map_or(CommitNumber::NONE, |run| run.through)
+        self.confirmed_before(NO_END).map_or(CommitNumber::NONE, |(through, _)| through)
     }
 
     /// Returns the last commit before `number` that was confirmed in a run, and C there.

@@ -3,7 +3,8 @@
 //! `Corruption` at opening is often only a torn snapshot: sled reads the newest `snap.*`. Snapshots are a shortcut;
 //! without them sled reads its log. But opening writes: what lies behind a tear is overwritten with zeros, and a log
 //! that is read from its beginning may end earlier than before: in a soak of kills and power cuts, sled then showed 78
-//! acknowledged commits less. So the log is copied before the snapshots go, and comes back where it has more.
+//! acknowledged commits less. So the log is copied before the snapshots go, where there is room for that, and comes back where
+//! it has more.
 
 use std::fs::{File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,7 +60,13 @@ pub(super) fn keep(dir: &Path) -> Result<(), SegmentError> {
         std::fs::rename(&unfinished, dir.join(KEPT))?;
         disk::sync_dir(dir)
     };
-    copied().map_err(SegmentError::disk(dir))
+    copied().map_err(|error| {
+        // What was tried takes the room of what comes next.
+        if let Err(left) = remove_files(dir, |name| name == UNFINISHED) {
+            tracing::debug!(%left, "unfinished copy stays");
+        }
+        SegmentError::disk(dir)(error)
+    })
 }
 
 /// Puts a kept log back in its place, if there is one: also after a crash, before anybody knew whether it was needed.
@@ -83,7 +90,15 @@ pub(super) fn forget_kept(dir: &Path) -> Result<(), SegmentError> {
 }
 
 fn open(dir: &Path, config: &sled::Config) -> Result<sled::Db, SegmentError> {
-    wait_until_unlocked(&dir.join("db"))?;
+    let data = dir.join("db");
+    wait_until_unlocked(&data)?;
+    // As sled opens a log it overwrites what stands elsewhere too: the disk must have all of that.
+    match File::open(&data).and_then(|file| disk::sync_all(&file)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(SegmentError::disk(&data)(error));
+        }
+        _ => {}
+    }
     guarded(dir, || config.open())
 }
 

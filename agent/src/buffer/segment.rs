@@ -131,16 +131,16 @@ impl Segment {
         }
     }
 
-    /// Puts the first pieces of a commit only, as a crash may.
+    /// Puts some pieces of a commit only, as a crash may leave them.
     #[cfg(test)]
     pub(super) fn put_some(
         &self,
         number: CommitNumber,
         bytes: &[u8],
-        most: usize,
+        places: std::ops::Range<usize>,
     ) -> Result<(), SegmentError> {
         match &self.form {
-            Form::Log(log) => log.put_some(number, bytes, most),
+            Form::Log(log) => log.put_some(number, bytes, places),
             Form::Frozen(_) => self.put(number, bytes),
         }
     }

@@ -1,11 +1,10 @@
 //! `join`: this gateway enrols at a hub.
 
-use std::io::IsTerminal;
+use std::io::{BufRead, IsTerminal, Read};
 use std::process::ExitCode;
 use std::str::FromStr;
 
 use penstock_agent::check;
-use penstock_agent::config::{Certificates, Layers};
 use penstock_agent::control::{is_in_use, owner_of};
 use penstock_agent::join::{self, Enrolment, HubAddress, JoinError, Wish};
 use penstock_shared::id::AgentId;
@@ -13,6 +12,9 @@ use penstock_shared::join::{InvalidJoinCode, JoinCode};
 
 use super::output;
 use super::settings::{ConfigArgument, EXIT_CONFIG, environment, told};
+
+/// No code is longer, however it is typed.
+const MOST_INPUT_BYTES: u64 = 256;
 
 /// Enrols this gateway at a hub, with the code that `penstock-hub agents invite NAME` printed there.
 ///
@@ -65,7 +67,7 @@ impl Arguments {
             Err(error) => return told(Err(error)),
         };
         match join::join(&layers, &environment, &Wish { hub, code, name, force }) {
-            Ok(enrolment) => told(say(&enrolment, &layers, environment)),
+            Ok(enrolment) => told(say(&enrolment)),
             Err(JoinError::Configuration(faults)) => faulty(&faults.to_string()),
             Err(error) => told(Err(error.into())),
         }
@@ -81,7 +83,7 @@ fn read_code(given: Option<GivenCode>) -> anyhow::Result<JoinCode> {
         output::note("type the code that the hub printed:");
     }
     let mut line = String::new();
-    std::io::stdin().read_line(&mut line)?;
+    std::io::stdin().lock().take(MOST_INPUT_BYTES).read_line(&mut line)?;
     line.trim().parse().map_err(|error| anyhow::anyhow!("CODE: {error}"))
 }
 
@@ -91,12 +93,8 @@ fn faulty(faults: &str) -> ExitCode {
 }
 
 /// Says what was done, whether the hub takes the token, and what is left to do.
-fn say(
-    enrolment: &Enrolment,
-    former: &Layers,
-    environment: Vec<(String, String)>,
-) -> anyhow::Result<ExitCode> {
-    let Enrolment { token_file, drop_in, settings } = enrolment;
+fn say(enrolment: &Enrolment) -> anyhow::Result<ExitCode> {
+    let Enrolment { token_file, drop_in, settings, former_name } = enrolment;
     output::line(&format!("✓ enrolled as agent {} of {}", settings.agent.id, settings.hub.url))?;
     output::line(&format!("✓ token in {}, mode 0600, {}'s", token_file.display(), owner_of(token_file)))?;
     output::line(&format!("✓ name and address in {}", drop_in.display()))?;
@@ -104,10 +102,9 @@ fn say(
     for finding in &findings {
         output::line(&finding.to_string())?;
     }
-    let before = former.settings(environment, Certificates::Trusted).ok().map(|before| before.agent.id);
     let next = match is_in_use(&settings.buffer.dir) {
         Ok(false) => "start the agent: systemctl start penstock-agent".to_owned(),
-        Ok(true) if before.as_ref() == Some(&settings.agent.id) => {
+        Ok(true) if former_name.as_ref() == Some(&settings.agent.id) => {
             "have the running agent take it: systemctl reload penstock-agent".to_owned()
         }
         Ok(true) | Err(_) => {

@@ -64,7 +64,6 @@ pub(crate) struct Hub {
     backlog_url: String,
     report_url: String,
     join_url: String,
-    health_url: String,
     token: Option<String>,
 }
 
@@ -88,7 +87,6 @@ impl Hub {
             backlog_url: format!("{base}/api/v1/batches?{BACKLOG_PARAMETER}=true"),
             report_url: format!("{base}/api/v1/agents/report"),
             join_url: format!("{base}/api/v1/join"),
-            health_url: format!("{base}/health"),
             token: settings.token.clone().filter(|token| !token.is_empty()),
         })
     }
@@ -114,19 +112,19 @@ impl Hub {
         if response.status().is_success() { Ok(()) } else { Err(format!("status {}", response.status())) }
     }
 
-    /// Tells whether something answers where the hub should be. It leaves a connection for what is sent next.
+    /// Tells whether anything answers where frames go, by sending none.
     pub(super) async fn answers(&self) -> bool {
-        match self.client.get(&self.health_url).send().await {
-            Ok(response) => body(response).await.is_ok(),
-            Err(_) => false,
-        }
+        self.no_frame().send().await.is_ok()
+    }
+
+    fn no_frame(&self) -> reqwest::RequestBuilder {
+        self.authorized(self.client.post(&self.batches_url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE))
     }
 
     /// Asks the hub whether it would take this agent's batches, sending none; returns by how many seconds its clock is
     /// ahead of this machine's.
     pub(crate) async fn probe(&self) -> Result<i64, String> {
-        let request = self.client.post(&self.batches_url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE);
-        let response = self.authorized(request).send().await.map_err(|error| why(&error))?;
+        let response = self.no_frame().send().await.map_err(|error| why(&error))?;
         let status = response.status();
         let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());

@@ -54,6 +54,8 @@ pub struct Enrolment {
     pub drop_in: PathBuf,
     /// The configuration from now on.
     pub settings: Settings,
+    /// The agent's name before, where that is known.
+    pub former_name: Option<AgentId>,
 }
 
 /// Why a gateway is not enrolled.
@@ -118,7 +120,8 @@ pub fn join(layers: &Layers, environment: &[(String, String)], wish: &Wish) -> R
         && let Some(token_file) = in_use(&place, former, wish)
     {
         place.finish(&token_file)?;
-        return Ok(Enrolment { token_file, drop_in: place.drop_in().to_owned(), settings: former.clone() });
+        let (drop_in, settings) = (place.drop_in().to_owned(), former.clone());
+        return Ok(Enrolment { token_file, drop_in, settings, former_name: None });
     }
     if !wish.force {
         must_be_free(&place, layers, former.as_ref().ok())?;
@@ -135,13 +138,15 @@ pub fn join(layers: &Layers, environment: &[(String, String)], wish: &Wish) -> R
     let text = drop_in(name.as_str(), &wish.hub, "", &place.token_file().display().to_string());
     place.enrol(&token, &text, owner)?;
     let settings = found(&main)?.settings(environment.to_vec(), Certificates::Trusted)?;
-    Ok(Enrolment { token_file: place.token_file().to_owned(), drop_in: place.drop_in().to_owned(), settings })
+    let (token_file, drop_in) = (place.token_file().to_owned(), place.drop_in().to_owned());
+    Ok(Enrolment { token_file, drop_in, settings, former_name: former.ok().map(|former| former.agent.id) })
 }
 
 /// Returns the file of the token that this very wish brought, where an earlier process was ended behind that.
 fn in_use(place: &Place, former: &Settings, wish: &Wish) -> Option<PathBuf> {
     let attempted = place.attempted(wish)?;
-    former.hub.token_file.clone().filter(|_| former.hub.token.as_ref() == Some(&attempted))
+    let is_wanted = wish.name.as_ref().is_none_or(|name| *name == former.agent.id);
+    former.hub.token_file.clone().filter(|_| is_wanted && former.hub.token.as_ref() == Some(&attempted))
 }
 
 /// Reads the configuration and its drop-ins, as they are now.

@@ -147,11 +147,11 @@ impl Place {
     /// # Errors
     /// When the directory cannot be made or written.
     pub(super) fn draw_token(&self, wish: &Wish) -> Result<String, JoinError> {
-        if let Some(token) = self.attempted(wish) {
-            return Ok(token);
+        let mut attempts = self.attempts();
+        if let Some(earlier) = attempts.iter().find(|attempt| attempt.is_of(wish)) {
+            return Ok(earlier.token.clone());
         }
         let token = hex(&rand::random::<[u8; 32]>());
-        let mut attempts = self.attempts();
         let surplus = (attempts.len() + 1).saturating_sub(MOST_ATTEMPTS);
         attempts.drain(..surplus);
         let (hub, code) = (wish.hub.to_string(), wish.code.as_str().to_owned());

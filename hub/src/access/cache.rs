@@ -35,10 +35,6 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
         self.entries.insert(key, (now, value));
     }
 
-    pub(super) fn clear(&mut self) {
-        self.entries.clear();
-    }
-
     pub(super) fn remove(&mut self, key: &K) {
         self.entries.remove(key);
     }

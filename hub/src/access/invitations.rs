@@ -75,6 +75,11 @@ impl Invitations {
         Ok(deleted.deleted_count > 0)
     }
 
+    /// Ends an agent's invitation, taken or not, and tells whether there was one.
+    pub(super) async fn end(&self, agent: &AgentId) -> Result<bool, Error> {
+        Ok(self.tokens.delete_one(doc! { "_id": id(agent) }).await?.deleted_count > 0)
+    }
+
     /// Lists the invitations that stand, by name.
     pub(super) async fn list(&self) -> Result<Vec<InvitationSummary>, Error> {
         let mut cursor = self.tokens.find(pending()).sort(doc! { "name": 1 }).await?;
@@ -110,11 +115,17 @@ impl Invitations {
         if asked.is_some_and(|asked| *asked != agent) {
             return Ok(Joined::IsFor(agent));
         }
-        let take = doc! { "$set": { "takenBy": own } };
-        if self.tokens.find_one_and_update(open_to_us, take).await?.is_none() {
+        let take = doc! { "$set": { "takenBy": &own } };
+        if self.tokens.find_one_and_update(open_to_us.clone(), take).await?.is_none() {
             return Ok(Joined::Refused);
         }
         let given = self.give(token.hash(), &agent).await?;
+        // Everything of this agent may have been revoked meanwhile, before its token was there.
+        if given && self.tokens.find_one(open_to_us).await?.is_none() {
+            let revoked = doc! { "$set": { REVOKED_AT: DateTime::now() } };
+            self.tokens.update_one(doc! { "_id": own }, revoked).await?;
+            return Ok(Joined::Refused);
+        }
         Ok(if given { Joined::As(agent) } else { Joined::Refused })
     }
 

@@ -253,18 +253,18 @@ impl Access {
         Ok(self.registry.list(agents).await?)
     }
 
-    /// Revokes tokens of a gateway, and returns how many. With all of them an invitation that stands is taken back too.
+    /// Revokes tokens of a gateway, and returns how many. With all of them its invitation ends too, also where a gateway
+    /// has taken it and could ask again. A running hub knows within `access.cache_seconds`.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn revoke_agent(&self, agent: &AgentId, which: Revoke) -> Result<u64, AccessError> {
-        let mut revoked = 0;
-        if which == Revoke::All && self.invitations.withdraw(agent).await? {
-            revoked += 1;
-        }
-        revoked += self.registry.revoke(true, agent.as_str(), which).await?;
-        self.identities.lock().await.clear();
-        Ok(revoked)
+        let invitations = match which {
+            // First: whoever takes it now looks for it once more when the token is there.
+            Revoke::All => u64::from(self.invitations.end(agent).await?),
+            Revoke::AllButNewest => 0,
+        };
+        Ok(invitations + self.registry.revoke(true, agent.as_str(), which).await?)
     }
 
     /// Revokes tokens of a person or an application, whose sessions end with them, and returns how many.
@@ -272,9 +272,7 @@ impl Access {
     /// # Errors
     /// When the database fails.
     pub async fn revoke_user(&self, name: &str, which: Revoke) -> Result<u64, AccessError> {
-        let revoked = self.registry.revoke(false, name, which).await?;
-        self.identities.lock().await.clear();
-        Ok(revoked)
+        Ok(self.registry.revoke(false, name, which).await?)
     }
 
     /// Opens a session for a person's token: a token of its own that expires. None when the token is no person's.

@@ -108,8 +108,10 @@ impl Registry {
         let mut theirs = doc! { "kind": kind(agent), "name": name, REVOKED_AT: Bson::Null };
         if which == Revoke::AllButNewest {
             let newest = self.tokens.find_one(theirs.clone()).sort(doc! { "createdAt": -1 }).await?;
-            let Some(newest) = newest.as_ref().and_then(|newest| newest.get("_id")) else { return Ok(0) };
-            theirs.insert("_id", doc! { "$ne": newest });
+            let Some(newest) = newest else { return Ok(0) };
+            theirs.insert("_id", doc! { "$ne": newest.get("_id") });
+            // One that is made in this moment stays.
+            theirs.insert("createdAt", doc! { "$lte": newest.get("createdAt") });
         }
         let revoked =
             self.tokens.update_many(theirs, doc! { "$set": { REVOKED_AT: DateTime::now() } }).await?;

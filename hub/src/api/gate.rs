@@ -102,7 +102,7 @@ fn host_is_own(state: &ApiState, headers: &HeaderMap) -> bool {
 }
 
 /// Takes the bearer token, else the session's cookie.
-fn presented_token(headers: &HeaderMap) -> Option<Token> {
+pub(super) fn presented_token(headers: &HeaderMap) -> Option<Token> {
     let authorization = text(headers, &header::AUTHORIZATION).and_then(|value| value.split_once(' '));
     match authorization {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Token::presented(token.trim()),

@@ -131,6 +131,7 @@ pub(crate) fn run() {
     log.with_env_filter("warn,penstock_agent::buffer::room=off").init();
     let buffer = Buffer::open(task.settings(directory)).unwrap();
     say(format_args!("opened {}", buffer.epoch()));
+    say_faults(&buffer);
     if !matches!(task.until, Until::Bytes(_)) {
         freeze(buffer.clone());
     }
@@ -145,6 +146,10 @@ pub(crate) fn run() {
         draining.join().unwrap();
         say(format_args!("evicted {}", buffer.counts().evicted));
     }
+    say_faults(&buffer);
+}
+
+fn say_faults(buffer: &Buffer) {
     for fault in buffer.faults() {
         say(format_args!("fault {fault}"));
     }

@@ -96,10 +96,11 @@ fn end_again_and_again(
             std::thread::sleep(chance.millis(1..120));
         }
         witness.hear(&life.kill());
+        look(&buffer);
         if cut {
             disk.cut_power().unwrap();
+            look(&buffer);
         }
-        look(&buffer);
     }
     let buffer = disk.path().join("buffer");
     let mut life = Life::start(&buffer, &with(Task::draining(witness.fresh_numbers())));

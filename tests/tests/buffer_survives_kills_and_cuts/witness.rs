@@ -21,8 +21,11 @@ pub(crate) struct Witness {
     commits: HashMap<u64, String>,
     /// Commits that were declared as evicted, each gap as it was heard.
     evicted_commits: Vec<RangeInclusive<u64>>,
+    evicted_through: u64,
     /// How many readings were evicted, by the books of the last life.
     evicted: u64,
+    /// The last commit of the newest group that was acknowledged, and the group's first number.
+    newest: (u64, u64),
     repeats: usize,
     frozen: usize,
     salvaged: usize,
@@ -86,11 +89,17 @@ impl Witness {
                 }
                 "acknowledged" => {
                     let [first, _, through] = numbers(rest);
-                    self.groups.get_mut(&first).unwrap().through_commit = Some(through);
+                    let group = self.groups.get_mut(&first).unwrap();
+                    let (newest, before) = (self.newest.0, group.from_commit);
+                    // Whoever forgets what he acknowledged begins with its numbers again.
+                    assert!(before > newest, "commit {before} follows {newest}, which was acknowledged");
+                    group.through_commit = Some(through);
+                    self.newest = (through, first);
                 }
                 "gap" if self.expects_eviction && rest.ends_with("Evicted") => {
                     let [first, last] = numbers(rest);
                     self.evicted_commits.push(first..=last);
+                    self.evicted_through = self.evicted_through.max(last);
                 }
                 "evicted" => [self.evicted] = numbers(rest),
                 "sent" => {
@@ -118,6 +127,8 @@ impl Witness {
             self.repeats += 1;
             return;
         }
+        let evicted = self.evicted_through;
+        assert!(commit > evicted, "{commit} was there when {evicted}, which is newer, was evicted");
         let listed = numbers.trim_matches(['[', ']']).split(", ").filter(|text| !text.is_empty());
         for number in listed.map(|text| text.parse().unwrap()) {
             let before = self.sent.insert(number, commit);
@@ -156,6 +167,10 @@ impl Witness {
             "{lost} to {} readings are lost, {evicted} by the books",
             lost + may_be_lost
         );
+        let newest = self.newest.1..=self.groups.get(&self.newest.1).map_or(0, |group| group.last);
+        for number in newest {
+            assert!(self.sent.contains_key(&number), "the newest reading was evicted");
+        }
         let (lives, commits, repeats) = (self.lives, self.commits.len(), self.repeats);
         let (frozen, salvaged) = (self.frozen, self.salvaged);
         format!(

@@ -6,10 +6,12 @@
 //! that keep any leaf below that. The key is the commit number and the piece's number, both big endian.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use penstock_shared::id::CommitNumber;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::entry::{self, EntryError, StoredCommit};
 use super::super::extent::{Extent, PIECE_OVERHEAD};
@@ -39,11 +41,14 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens the segment in `dir`, creates it of `fresh` extents if need be. Durable when it returns. sled overwrites what lies behind
-    /// damage when it opens a log, so one that is damaged is left to [`salvage`].
+    /// Opens the segment in `dir`, creates it of `fresh` extents if need be. Durable when it returns.
+    ///
+    /// Of what is being written to a power cut may have torn what was not fsynced: that opens, if sled then shows all that
+    /// is intact in it. A log that is closed, or of which sled shows less, is left to [`salvage`].
     ///
     /// # Errors
-    /// `Damaged` when the log is, or sled does not open it or shows less than is in it. Then the log is as it was.
+    /// `Damaged` when the log is. Then it is as it was, but where it opened neither with its snapshots nor had the disk room
+    /// for a copy.
     pub(super) fn open(dir: &Path, fresh: Extent) -> Result<Self, SegmentError> {
         disk::create_dir_durable(dir).map_err(SegmentError::disk(dir))?;
         heal::put_back(dir)?;
@@ -57,25 +62,23 @@ impl Log {
         let extent = match Extent::of(dir) {
             // By other settings sled would read it as something else.
             None if dir.join("db").exists() => {
-                let detail = "settings of the log are gone".to_owned();
-                return Err(SegmentError::Damaged { path: dir.to_owned(), detail });
+                return Err(damaged(dir, "settings of the log are gone".to_owned()));
             }
             extent => extent.unwrap_or(fresh),
         };
-        if sighting.breaks > 0 {
-            let torn = || SegmentError::Damaged {
-                path: dir.to_owned(),
-                detail: format!("log is broken in {} places", sighting.breaks),
-            };
-            // What is written to may have been torn behind what is durable: then sled shows all that is intact.
-            return match is_closed || heal::keep(dir).is_err() {
-                true => Err(torn()),
-                false => Self::open_log_alone(dir, extent).map_err(|error| match error.is_retryable() {
-                    true => error,
-                    false => torn(),
-                }),
-            };
+        if sighting.breaks == 0 {
+            return Self::open_whole(dir, extent);
         }
+        let torn = damaged(dir, format!("log is broken in {} places", sighting.breaks));
+        if is_closed {
+            return Err(torn);
+        }
+        heal::keep(dir)?;
+        Self::open_log_alone(dir, extent).map_err(|error| if error.is_retryable() { error } else { torn })
+    }
+
+    /// Opens a log in which nothing looks broken, without its snapshots where they stand in the way.
+    fn open_whole(dir: &Path, extent: Extent) -> Result<Self, SegmentError> {
         match heal::open_whole(dir, &settings(dir, extent)) {
             Err(SegmentError::Damaged { detail, .. }) if dir.join("db").exists() => {
                 tracing::warn!(segment = %dir.display(), detail, "segment does not open, trying without its snapshots");
@@ -101,13 +104,12 @@ impl Log {
     /// Opens a log of which there is a copy, without its snapshots. Where sled shows less than is in it, the copy takes
     /// its place.
     fn open_log_alone(dir: &Path, extent: Extent) -> Result<Self, SegmentError> {
-        let all = CommitNumber::NONE..=CommitNumber(u64::MAX);
-        let whole = Salvage::of(dir, all).map_err(SegmentError::disk(dir))?;
+        let intact = fingerprints(dir).map_err(SegmentError::disk(dir))?;
         let opened = heal::open_log_alone(dir, &settings(dir, extent)).and_then(|db| {
             let log = Self::of(dir, db, extent)?;
-            for number in whole.iter().flat_map(Salvage::numbers) {
-                if log.get_bytes(number)?.is_none() {
-                    return Err(log.damaged("sled shows less than its log holds"));
+            for (number, fingerprint) in intact {
+                if log.get_bytes(number)?.is_none_or(|bytes| xxh3_64(&bytes) != fingerprint) {
+                    return Err(damaged(dir, "sled shows less than its log holds".to_owned()));
                 }
             }
             Ok(log)
@@ -138,19 +140,20 @@ impl Log {
 
     /// Puts an encoded commit in; durable only after [`Self::make_durable`].
     pub(super) fn put(&self, number: CommitNumber, bytes: &[u8]) -> Result<(), SegmentError> {
-        self.put_some(number, bytes, usize::MAX)
+        self.put_some(number, bytes, 0..usize::MAX)
     }
 
-    /// Puts the first pieces of a commit in. A long one is fsynced in parts on the way.
+    /// Puts some pieces of a commit in. A long one is fsynced in parts on the way.
     pub(super) fn put_some(
         &self,
         number: CommitNumber,
         bytes: &[u8],
-        most: usize,
+        places: Range<usize>,
     ) -> Result<(), SegmentError> {
         let pieces = bytes.chunks(self.extent.piece_bytes());
-        let count = u16::try_from(pieces.len()).map_err(|_| self.damaged("entry has too many pieces"))?;
-        for (place, piece) in pieces.enumerate().take(most) {
+        let count = u16::try_from(pieces.len())
+            .map_err(|_| damaged(&self.dir, "entry has too many pieces".to_owned()))?;
+        for (place, piece) in pieces.enumerate().take(places.end).skip(places.start) {
             let place = u16::try_from(place).unwrap_or(u16::MAX);
             let mut value = Vec::with_capacity(COUNT_BYTES + piece.len());
             value.extend_from_slice(&count.to_le_bytes());
@@ -246,10 +249,6 @@ impl Log {
         Ok(())
     }
 
-    fn damaged(&self, detail: &str) -> SegmentError {
-        SegmentError::Damaged { path: self.dir.clone(), detail: detail.to_owned() }
-    }
-
     pub(super) fn guarded<T>(
         &self,
         work: impl FnOnce(&sled::Db) -> sled::Result<T>,
@@ -259,6 +258,18 @@ impl Log {
             None => Err(sled::Error::Unsupported("segment is closed".to_owned())),
         })
     }
+}
+
+fn damaged(dir: &Path, detail: String) -> SegmentError {
+    SegmentError::Damaged { path: dir.to_owned(), detail }
+}
+
+/// Returns what is intact in a log, each commit as a hash of its bytes.
+fn fingerprints(dir: &Path) -> std::io::Result<Vec<(CommitNumber, u64)>> {
+    let all = CommitNumber::NONE..=CommitNumber(u64::MAX);
+    let Some(whole) = Salvage::of(dir, all)? else { return Ok(Vec::new()) };
+    let entries = whole.entries(CommitNumber::NONE);
+    entries.map(|entry| entry.map(|(number, bytes)| (number, xxh3_64(&bytes)))).collect()
 }
 
 impl Drop for Log {

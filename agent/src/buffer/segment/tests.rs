@@ -42,7 +42,7 @@ fn torn(dir: &Path) {
     }
     segment.make_durable().unwrap();
     let durable = std::fs::metadata(dir.join("db")).unwrap().len();
-    segment.put_some(CommitNumber(21), &encoded(21, 40_000), 5).unwrap();
+    segment.put_some(CommitNumber(21), &encoded(21, 40_000), 0..5).unwrap();
     segment.make_durable().unwrap();
     drop(segment);
     let file = File::options().write(true).open(dir.join("db")).unwrap();

@@ -119,7 +119,11 @@ fn what_was_evicted_before_a_damaged_segment_is_not_lost_once_more() {
     let (evicted, last) = (world.buffer().counts().evicted, world.buffer().newest().0);
     let newest = world.segment_names().pop().unwrap().parse::<u64>().unwrap();
     world.close();
-    std::fs::write(world.segment_dir(0).join("db"), vec![0xA5; 20_000]).unwrap();
+    // Something is in the log, but no commit.
+    let dir = world.segment_dir(0);
+    drop(sled::Config::new().path(dir.join("other")).segment_size(8 << 10).open().unwrap());
+    std::fs::rename(dir.join("other/db"), dir.join("db")).unwrap();
+    std::fs::write(dir.join("conf"), b"").unwrap();
     world.reopen();
     // A reading a commit.
     assert_eq!(world.buffer().counts().evicted, evicted + (last.0 + 1 - newest));

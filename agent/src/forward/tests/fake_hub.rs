@@ -104,6 +104,9 @@ async fn report(State(hub): State<FakeHub>, Json(report): Json<AgentReport>) -> 
 }
 
 async fn batches(State(hub): State<FakeHub>, headers: HeaderMap, body: Bytes) -> Response {
+    if body.is_empty() {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
     let length = u32::from_le_bytes(body[..4].try_into().unwrap()) as usize;
     assert_eq!(body.len(), 4 + length);
     let batch = frame::open(&body[4..]).unwrap();

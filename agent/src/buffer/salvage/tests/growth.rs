@@ -23,26 +23,26 @@ fn the_log_moves_on_by_less_than_an_extent_between_two_fsyncs() {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("s");
             let segment = Segment::open_with(&path, CommitNumber(1), extent).unwrap();
-            let (mut number, mut unsynced, mut end, mut most) = (0, 0, 0, 0);
-            while segment.data_bytes() < segment_bytes && number < 6_000 {
+            let (mut number, mut unsynced, mut end, mut most, mut looks) = (0, 0, 0, 0, 0);
+            while segment.data_bytes() < segment_bytes && number < 3_000 {
                 number += 1;
-                let entry =
-                    entry(number, number, random.random_range(text_bytes / 2..=text_bytes), &mut random);
-                // As many pieces as the log itself puts without an fsync.
-                let pieces = entry.len().div_ceil(extent.piece_bytes());
-                let bytes = entry.len() + pieces * PIECE_OVERHEAD;
-                if unsynced + bytes > extent.unsynced_bytes() {
-                    segment.make_durable().unwrap();
-                    let before = std::mem::replace(&mut end, end_of(&path));
-                    // What is put at once beyond that is fsynced in parts, which cannot be looked between.
-                    if unsynced <= extent.unsynced_bytes() {
+                let text = random.random_range(text_bytes / 2..=text_bytes);
+                let entry = entry(number, number, text, &mut random);
+                // One after the other, to look between them.
+                for (place, piece) in entry.chunks(extent.piece_bytes()).enumerate() {
+                    let bytes = piece.len() + PIECE_OVERHEAD;
+                    if unsynced + bytes > extent.unsynced_bytes() {
+                        segment.make_durable().unwrap();
+                        let before = std::mem::replace(&mut end, end_of(&path));
                         most = most.max(end - before);
+                        looks += 1;
+                        unsynced = 0;
                     }
-                    unsynced = 0;
+                    unsynced += bytes;
+                    segment.put_some(CommitNumber(number), &entry, place..place + 1).unwrap();
                 }
-                unsynced += bytes;
-                segment.put(CommitNumber(number), &entry).unwrap();
             }
+            assert!(looks > 2, "looked {looks} times");
             println!("extents of {}, texts of {text_bytes}: by {most} at most", extent.bytes());
             assert!(most < extent.bytes(), "{most} of {}", extent.bytes());
         }

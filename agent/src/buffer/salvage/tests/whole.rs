@@ -64,7 +64,7 @@ fn a_commit_without_all_its_pieces_is_none_and_its_number_may_be_used_again() {
         let segment = Segment::open(&path, CommitNumber(1)).unwrap();
         segment.put(CommitNumber(1), &entry(1, 1, 40, &mut random)).unwrap();
         let torn = entry(2, 2, 20_000, &mut random);
-        segment.put_some(CommitNumber(2), &torn, 2).unwrap();
+        segment.put_some(CommitNumber(2), &torn, 0..2).unwrap();
         segment.make_durable().unwrap();
         drop(segment);
         assert_eq!(salvaged(&path).keys().copied().collect::<Vec<_>>(), [1]);

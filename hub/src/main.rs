@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use mongodb::bson::DateTime;
-use penstock_hub::access::{Access, InvitationSummary, Revoke, Role, Token, TokenSummary};
+use penstock_hub::access::{Access, InvitationSummary, Revoke, Role, Token, TokenKind, TokenSummary};
 use penstock_hub::config::{ConfigError, EXIT_BAD_CONFIGURATION, LogFormat, LogSettings, Settings};
 use penstock_hub::ingest::application::APPLICATION_PREFIX;
 use penstock_hub::mongod::Visit;
@@ -94,7 +94,8 @@ enum UsersCommand {
         #[arg(long, default_value = "viewer")]
         role: Role,
     },
-    /// Ends somebody's tokens and sessions. A running hub refuses them within `access.cache_seconds`.
+    /// Ends somebody's tokens and sessions. A running hub refuses them, and closes their dashboards, within
+    /// `access.cache_seconds`.
     Revoke {
         /// The name that the tokens were made for.
         name: String,
@@ -207,7 +208,7 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
             print_revoked(name.as_str(), former, access.revoke_agent(&name, which(former)).await?)
         }
         Command::Agents(AgentsCommand::List) => {
-            print_list(&access.list(true).await?)?;
+            print_list(&access.list(TokenKind::Agent).await?)?;
             for InvitationSummary { name, expires_at } in access.invitations().await? {
                 print(&format!("{name}\tinvited\tuntil {}", expires_at.try_to_rfc3339_string()?))?;
             }
@@ -217,7 +218,7 @@ async fn change_tokens(uri: &str, settings: &Settings, command: Command) -> anyh
         Command::Users(UsersCommand::Revoke { name, former }) => {
             print_revoked(&name, former, access.revoke_user(&name, which(former)).await?)
         }
-        Command::Users(UsersCommand::List) => print_list(&access.list(false).await?),
+        Command::Users(UsersCommand::List) => print_list(&access.list(TokenKind::User).await?),
         Command::Run | Command::Check => Ok(()),
     }
 }

@@ -337,6 +337,21 @@ async fn a_revoked_token_is_refused_also_when_it_was_the_last_and_the_newest_one
     assert_eq!(again.status.code(), Some(1), "{again:?}");
 }
 
+#[tokio::test]
+async fn an_open_dashboard_is_closed_when_its_token_is_revoked() {
+    let hub = Hub::run();
+    let token = hub.command(&["users", "add", "ada"]);
+    let url = hub.url.replace("http://", "ws://") + "/api/v1/live";
+    let mut request = url.into_client_request().expect("a request");
+    request.headers_mut().insert("authorization", format!("Bearer {token}").parse().expect("a header"));
+    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.expect("opens");
+    hub.command(&["users", "revoke", "ada"]);
+    let closed = async { while !matches!(socket.next().await, None | Some(Ok(Message::Close(_)))) {} };
+    tokio::time::timeout(PATIENCE / 4, closed).await.expect("it is closed");
+    let users = hub.command(&["users", "list"]);
+    assert!(users.starts_with("ada\tviewer\t") && users.contains("\trevoked "), "{users}");
+}
+
 #[test]
 fn a_hub_that_others_can_reach_runs_once_a_gateway_is_invited() {
     let directory = tempfile::tempdir().expect("a directory");

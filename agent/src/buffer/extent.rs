@@ -29,8 +29,8 @@ const LARGEST_PIECE: usize = 6 * 1024;
 /// sled's log grows by less than so many times an entry, and half an extent: by pieces in full, and leaves written anew.
 /// Measured for entries of 60 B to 20 kB: 4.9 at 8 KiB, 3.3 at 512 KiB.
 const GROWTH: u64 = 5;
-/// sled's log moves on by less than so many times what is put into it, with its overhead, and a page.
-/// Measured: 4 to 7 times, at most 0.9 extents for a twelfth of one.
+/// What is put in moves sled's log on by 4 to 7 times as much, and a page: for a twelfth of an extent by less than one
+/// (`salvage/tests/growth.rs`).
 const PARTS_WITHOUT_SYNC: usize = 12;
 /// sled may need that to open a log on a full disk.
 const EXTENTS_OF_RESERVE: u64 = 8;

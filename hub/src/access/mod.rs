@@ -31,7 +31,7 @@ use registry::Registry;
 pub use invitations::{InvitationSummary, Joined};
 pub use origin::{is_loopback_host, is_origin_allowed};
 pub use rate::RateLimiter;
-pub use registry::{Revoke, TokenSummary};
+pub use registry::{Revoke, TokenKind, TokenSummary};
 pub use role::{Role, UnknownRole};
 pub use token::{Token, TokenHash};
 
@@ -245,12 +245,12 @@ impl Access {
         Ok(token)
     }
 
-    /// Lists the tokens of agents (`true`) or of people (`false`), without the tokens themselves.
+    /// Lists tokens, without the tokens themselves.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn list(&self, agents: bool) -> Result<Vec<TokenSummary>, AccessError> {
-        Ok(self.registry.list(agents).await?)
+    pub async fn list(&self, kind: TokenKind) -> Result<Vec<TokenSummary>, AccessError> {
+        Ok(self.registry.list(kind).await?)
     }
 
     /// Revokes tokens of a gateway, and returns how many. With all of them its invitation ends too, also where a gateway
@@ -264,7 +264,7 @@ impl Access {
             Revoke::All => u64::from(self.invitations.end(agent).await?),
             Revoke::AllButNewest => 0,
         };
-        Ok(invitations + self.registry.revoke(true, agent.as_str(), which).await?)
+        Ok(invitations + self.registry.revoke(TokenKind::Agent, agent.as_str(), which).await?)
     }
 
     /// Revokes tokens of a person or an application, whose sessions end with them, and returns how many.
@@ -272,7 +272,7 @@ impl Access {
     /// # Errors
     /// When the database fails.
     pub async fn revoke_user(&self, name: &str, which: Revoke) -> Result<u64, AccessError> {
-        Ok(self.registry.revoke(false, name, which).await?)
+        Ok(self.registry.revoke(TokenKind::User, name, which).await?)
     }
 
     /// Opens a session for a person's token: a token of its own that expires. None when the token is no person's.

@@ -33,6 +33,24 @@ pub struct TokenSummary {
     pub revoked_at: Option<DateTime>,
 }
 
+/// Whose tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenKind {
+    /// Gateways.
+    Agent,
+    /// People and applications.
+    User,
+}
+
+impl TokenKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::User => "user",
+        }
+    }
+}
+
 /// Which of somebody's tokens are revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revoke {
@@ -103,9 +121,9 @@ impl Registry {
         Ok(())
     }
 
-    /// Revokes tokens of an agent or of a user, and returns how many.
-    pub(super) async fn revoke(&self, agent: bool, name: &str, which: Revoke) -> Result<u64, Error> {
-        let mut theirs = doc! { "kind": kind(agent), "name": name, REVOKED_AT: Bson::Null };
+    /// Revokes somebody's tokens, and returns how many.
+    pub(super) async fn revoke(&self, kind: TokenKind, name: &str, which: Revoke) -> Result<u64, Error> {
+        let mut theirs = doc! { "kind": kind.as_str(), "name": name, REVOKED_AT: Bson::Null };
         if which == Revoke::AllButNewest {
             let newest = self.tokens.find_one(theirs.clone()).sort(doc! { "createdAt": -1 }).await?;
             let Some(newest) = newest else { return Ok(0) };
@@ -118,8 +136,8 @@ impl Registry {
         Ok(revoked.modified_count)
     }
 
-    pub(super) async fn list(&self, agents: bool) -> Result<Vec<TokenSummary>, Error> {
-        let mut cursor = self.tokens.find(doc! { "kind": kind(agents) }).sort(doc! { "name": 1 }).await?;
+    pub(super) async fn list(&self, kind: TokenKind) -> Result<Vec<TokenSummary>, Error> {
+        let mut cursor = self.tokens.find(doc! { "kind": kind.as_str() }).sort(doc! { "name": 1 }).await?;
         let mut summaries = Vec::new();
         while cursor.advance().await? {
             let token = cursor.deserialize_current()?;
@@ -138,10 +156,6 @@ impl Registry {
         self.tokens.insert_one(token).await?;
         Ok(())
     }
-}
-
-const fn kind(agent: bool) -> &'static str {
-    if agent { "agent" } else { "user" }
 }
 
 fn identity(token: &Document) -> Option<Identity> {

@@ -162,12 +162,26 @@ impl Shared {
             let within = self.note_holes_before(before.readings, &stock);
             stock.info.readings_before -= within.iter().map(|hole| hole.readings).sum::<u64>();
             before = stock.info.end;
+            self.seal_late(&stock.info);
             self.books().segments.push_back(stock.info);
             within.into_iter().for_each(|hole| self.lose_hole(hole));
             self.lose_unknown(&stock.holes);
         }
         self.books().catch_up();
         Ok(())
+    }
+
+    /// Notes in a closed segment what is in it, where a crash came before that: the next start need not open it.
+    fn seal_late(&self, info: &SegmentInfo) {
+        let dir = self.segment_dir(info.first);
+        // What was saved of a damaged segment has gaps, which are looked for anew with each start.
+        if info.is_frozen || segment::is_frozen(&dir) || info.last < info.first || seal::read(&dir).is_some()
+        {
+            return;
+        }
+        if let Err(error) = seal::write(&dir, info) {
+            tracing::debug!(%error, segment = info.first.0, "segment is sealed another time");
+        }
     }
 
     /// Returns C before the first segment, when the books are lost.

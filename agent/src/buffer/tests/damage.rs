@@ -34,6 +34,24 @@ fn a_torn_snapshot_loses_nothing() {
 }
 
 #[test]
+fn a_segment_that_a_kill_left_unsealed_is_sealed_by_the_next_start() {
+    let mut world = World::small(FullPolicy::DropOldest);
+    world.fill_segments(4);
+    let counts = world.buffer().counts();
+    world.close();
+    let seals: Vec<_> = (0..3).map(|place| world.segment_dir(place).join("seal")).collect();
+    let before = std::fs::read(&seals[1]).unwrap();
+    seals.iter().for_each(|seal| std::fs::remove_file(seal).unwrap());
+    world.reopen();
+    assert!(seals.iter().all(|seal| seal.exists()));
+    assert!(!world.segment_dir(3).join("seal").exists(), "the active one is not closed");
+    world.reopen();
+    assert_eq!(world.buffer().counts(), counts);
+    assert_eq!(std::fs::read(&seals[1]).unwrap().len(), before.len());
+    world.assert_balanced();
+}
+
+#[test]
 fn a_damaged_closed_segment_is_set_aside_and_the_others_survive() {
     let mut world = World::small(FullPolicy::DropOldest);
     world.fill_segments(4);

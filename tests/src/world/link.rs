@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const FRAMES_REQUEST: &[u8] = b"POST /api/v1/batches";
+/// In the head of a request that only asks whether the hub is there.
+const NO_FRAME: &[u8] = b"content-length: 0\r\n";
 const OTHER_REQUEST: &[u8] = b"POST /api/v1/agents";
 const CHUNK: usize = 16 * 1024;
 
@@ -115,7 +117,7 @@ impl Wire {
         while let Ok(len @ 1..) = from.read(&mut chunk).await {
             let bytes = &chunk[..len];
             if contains(bytes, FRAMES_REQUEST) {
-                frames.send_replace(true);
+                frames.send_replace(!contains(bytes, NO_FRAME));
             } else if contains(bytes, OTHER_REQUEST) {
                 frames.send_replace(false);
             }

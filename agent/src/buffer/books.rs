@@ -325,10 +325,10 @@ impl Books {
         let place = self.state.gaps.partition_point(|other| other.first < gap.first);
         self.state.gaps.insert(place, gap);
         let mut merged: Vec<Gap> = Vec::with_capacity(self.state.gaps.len());
-        for gap in self.state.gaps.drain(..) {
+        for gap in std::mem::take(&mut self.state.gaps) {
             // A gap never reaches across the edge of a segment that is still there: the segment may be evicted alone.
             // Nor across the lanes, each of which declares its own.
-            let at_edge = self.segments.binary_search_by_key(&gap.first, |segment| segment.first).is_ok()
+            let at_edge = self.place_of(gap.first).is_some()
                 || self.state.express.lane_of(gap.first.previous()).0
                     != self.state.express.lane_of(gap.first).0
                 || self.state.express.begins_at(gap.first);

@@ -162,7 +162,10 @@ impl Shared {
             let within = self.note_holes_before(before.readings, &stock);
             stock.info.readings_before -= within.iter().map(|hole| hole.readings).sum::<u64>();
             before = stock.info.end;
-            self.seal_late(&stock.info);
+            // What was saved of a damaged segment has gaps, which are looked for anew with each start.
+            if !stock.is_sealed && !stock.info.is_frozen && !stock.is_empty() {
+                self.seal_late(&stock.info);
+            }
             self.books().segments.push_back(stock.info);
             within.into_iter().for_each(|hole| self.lose_hole(hole));
             self.lose_unknown(&stock.holes);
@@ -173,13 +176,7 @@ impl Shared {
 
     /// Notes in a closed segment what is in it, where a crash came before that: the next start need not open it.
     fn seal_late(&self, info: &SegmentInfo) {
-        let dir = self.segment_dir(info.first);
-        // What was saved of a damaged segment has gaps, which are looked for anew with each start.
-        if info.is_frozen || segment::is_frozen(&dir) || info.last < info.first || seal::read(&dir).is_some()
-        {
-            return;
-        }
-        if let Err(error) = seal::write(&dir, info) {
+        if let Err(error) = seal::write(&self.segment_dir(info.first), info) {
             tracing::debug!(%error, segment = info.first.0, "segment is sealed another time");
         }
     }
@@ -233,7 +230,7 @@ impl Shared {
             // A log that was opened since has grown: that matters where the quota is small, and there are few segments.
             let bytes = if self.extent() < Extent::LARGEST { disk::bytes_below(&dir) } else { info.bytes };
             let info = SegmentInfo { is_frozen: segment::is_frozen(&dir), bytes, ..info };
-            return Ok(Stock { oldest: info.first, info, holes: Vec::new() });
+            return Ok(Stock { is_sealed: true, oldest: info.first, info, holes: Vec::new() });
         }
         let segment = self.segment(first)?;
         let stock = Stock::take(&segment, &dir, last)?;

@@ -26,6 +26,8 @@ const MOST_RUNS: usize = 500;
 /// What a segment holds.
 pub(super) struct Stock {
     pub(super) info: SegmentInfo,
+    /// Whether its seal told, so that nobody opened it.
+    pub(super) is_sealed: bool,
     /// Its first commit that is there.
     pub(super) oldest: CommitNumber,
     /// What is not there behind that.
@@ -49,11 +51,11 @@ impl Stock {
     ) -> Result<Self, SegmentError> {
         let info = survey(segment, dir, through)?;
         if !segment.is_frozen() {
-            return Ok(Self { oldest: info.first, info, holes: Vec::new() });
+            return Ok(Self { is_sealed: false, oldest: info.first, info, holes: Vec::new() });
         }
         let oldest = segment.next_at(info.first)?.unwrap_or(info.first);
         let holes = holes(segment, oldest, info.readings_before, &info)?;
-        Ok(Self { info, oldest, holes })
+        Ok(Self { info, is_sealed: false, oldest, holes })
     }
 
     pub(super) fn is_empty(&self) -> bool {

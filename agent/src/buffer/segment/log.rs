@@ -167,11 +167,10 @@ impl Log {
     /// Fsyncs before sled could use an extent again of which the disk does not have all yet that took its place.
     fn moves_on_by(&self, piece_bytes: usize) -> Result<(), SegmentError> {
         let bytes = piece_bytes + PIECE_OVERHEAD;
-        let unsynced = self.unsynced_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if unsynced > 0 && unsynced + bytes > self.extent.unsynced_bytes() {
+        if self.unsynced_bytes.load(Ordering::Relaxed) + bytes > self.extent.unsynced_bytes() {
             self.make_durable()?;
-            self.unsynced_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
+        self.unsynced_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
 

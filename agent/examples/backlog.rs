@@ -13,12 +13,12 @@ use penstock_shared::reading::{Reading, Series, TimestampMicros, Value};
 const SERIES: usize = 50;
 const GROUP_READINGS: usize = 400;
 const LIMITS: ReadLimits =
-    ReadLimits { readings: 8000, readings_cap: 65_536, bytes_cap: 3 << 20, commits: usize::MAX };
+    ReadLimits { readings: 8000, readings_cap: 65_536, text_bytes_cap: 512 << 10, commits: usize::MAX };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let mebibytes: u64 = arguments.next().map_or(Ok(1024), |text| text.parse())?;
-    let segment: u64 = arguments.next().map_or(Ok(64), |text| text.parse())?;
+    let segment: u64 = arguments.next().map_or(Ok(4), |text| text.parse())?;
     let part = arguments.next().unwrap_or_else(|| "both".to_owned());
     let scratch = std::env::temp_dir().join(format!("penstock-backlog-{}", std::process::id()));
     let dir = arguments.next().map_or(scratch, Into::into);

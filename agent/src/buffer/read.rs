@@ -12,8 +12,6 @@ use super::express::{Lane, Span};
 use super::segment::{Segment, SegmentError};
 use super::{Buffer, Fault, Shared, locked};
 
-/// Bytes that a reading takes at most in a frame's columns before compression, beside its text.
-const READING_BYTES: usize = 24;
 /// After this many unreadable commits in a row the rest of the segment is given up.
 const HOPELESS_COMMITS: u64 = 1024;
 
@@ -24,8 +22,8 @@ pub struct ReadLimits {
     pub readings: usize,
     /// The most readings, but for one commit alone.
     pub readings_cap: usize,
-    /// The most bytes, roughly, but for one commit alone.
-    pub bytes_cap: usize,
+    /// The most bytes of texts, but for one commit alone.
+    pub text_bytes_cap: usize,
     /// The most commits.
     pub commits: usize,
 }
@@ -39,6 +37,8 @@ pub struct Run {
     pub gaps: Vec<Gap>,
     /// The commits; none when there is nothing to read.
     pub commits: Vec<StoredCommit>,
+    /// Whether a cap ended it, or the number of commits, and not for want of more.
+    pub is_cut: bool,
 }
 
 impl Buffer {
@@ -53,38 +53,42 @@ impl Buffer {
         let mut commits: Vec<StoredCommit> = Vec::new();
         let mut next = from;
         let mut size = Size::default();
+        let mut is_cut = false;
         while next <= last && commits.len() < limits.commits && size.readings < limits.readings {
             match shared.step(lane, next)? {
                 Step::Skip(further) if commits.is_empty() => next = further,
                 Step::Skip(_) | Step::End => break,
                 Step::Commit(stored) => {
                     size.add(&stored);
-                    let too_much = size.readings > limits.readings_cap || size.bytes > limits.bytes_cap;
+                    let too_much =
+                        size.readings > limits.readings_cap || size.text_bytes > limits.text_bytes_cap;
                     if too_much && !commits.is_empty() {
+                        is_cut = true;
                         break;
                     }
                     next = stored.commit.number.next();
                     commits.push(*stored);
+                    is_cut = commits.len() >= limits.commits && next <= last;
                 }
             }
         }
         let Some(first) = commits.first() else { return Ok(shared.empty_run(lane)) };
         let before = first.commit.number.previous();
         let gaps = if from <= before { shared.books().declare(lane, from, before) } else { Vec::new() };
-        Ok(Run { epoch: shared.epoch_of(lane), gaps, commits })
+        Ok(Run { epoch: shared.epoch_of(lane), gaps, commits, is_cut })
     }
 }
 
 #[derive(Default)]
 struct Size {
     readings: usize,
-    bytes: usize,
+    text_bytes: usize,
 }
 
 impl Size {
     fn add(&mut self, stored: &StoredCommit) {
         self.readings += stored.commit.readings.len();
-        self.bytes += stored.rough_bytes(READING_BYTES);
+        self.text_bytes += stored.rough_bytes(0);
     }
 }
 
@@ -98,7 +102,7 @@ enum Step {
 
 impl Shared {
     fn empty_run(&self, lane: Lane) -> Run {
-        Run { epoch: self.epoch_of(lane), gaps: Vec::new(), commits: Vec::new() }
+        Run { epoch: self.epoch_of(lane), gaps: Vec::new(), commits: Vec::new(), is_cut: false }
     }
 
     fn epoch_of(&self, lane: Lane) -> Epoch {

@@ -13,8 +13,8 @@ use crate::buffer::{LaneStart, ReadLimits};
 
 /// More readings than this never stand in one batch: the frame's own bound.
 const READINGS_CAP: usize = penstock_shared::frame::MAX_FRAME_READINGS;
-/// Far below what a frame may hold: two batches in several forms are in memory at once, and only long texts get here.
-const BYTES_CAP: usize = 1 << 20;
+/// Far below what a frame may hold: while a batch is sent the next one is in memory in several forms.
+const TEXT_BYTES_CAP: usize = 512 << 10;
 /// So many full batches behind is far behind.
 const FAR_BEHIND_BATCHES: usize = 2;
 /// A hub that asks for a longer pause is asked again after this one.
@@ -94,6 +94,8 @@ pub(super) struct Core {
     /// Since when something may wait; none when nothing does.
     waiting_since: Option<Instant>,
     most_commits: usize,
+    /// Whether the last batch left out what it had no room for, which has waited already.
+    was_cut: bool,
     /// Commits set aside since the hub last took one.
     set_aside: u32,
     /// Whether the present commit was refused, and sent again after a pause.
@@ -112,6 +114,7 @@ impl Core {
             readings_before: start.readings_before,
             waiting_since: None,
             most_commits: MAX_FRAME_COMMITS,
+            was_cut: false,
             set_aside: 0,
             doubted: false,
         }
@@ -125,7 +128,8 @@ impl Core {
         }
         let since = *self.waiting_since.get_or_insert(now);
         let due = since + self.linger;
-        if self.waiting(readings) >= self.batch_readings || now >= due { Seal::Now } else { Seal::At(due) }
+        let is_due = self.was_cut || self.waiting(readings) >= self.batch_readings || now >= due;
+        if is_due { Seal::Now } else { Seal::At(due) }
     }
 
     /// Returns how much the next batch may hold: more while there is a backlog.
@@ -134,7 +138,7 @@ impl Core {
         ReadLimits {
             readings: if behind { self.catch_up_readings } else { self.batch_readings },
             readings_cap: READINGS_CAP,
-            bytes_cap: BYTES_CAP,
+            text_bytes_cap: TEXT_BYTES_CAP,
             commits: self.most_commits,
         }
     }
@@ -142,6 +146,12 @@ impl Core {
     /// Notes that a batch was sealed: what arrives from now on waits for the next one.
     pub(super) fn sealed(&mut self, now: Instant) {
         self.waiting_since = Some(now);
+        self.was_cut = false;
+    }
+
+    /// Notes that the batch had no room for all that waited.
+    pub(super) fn cut(&mut self) {
+        self.was_cut = true;
     }
 
     /// Takes note that `readings` in all are on their way already, also by another lane.
@@ -243,6 +253,17 @@ mod tests {
         assert_eq!(core.seal(CommitNumber(12), 502, later), Seal::At(now + Duration::from_millis(100)));
         assert_eq!(core.seal(CommitNumber(13), 1500, later), Seal::Now);
         assert_eq!(core.seal(CommitNumber(12), 502, now + Duration::from_millis(100)), Seal::Now);
+    }
+
+    #[test]
+    fn what_a_batch_had_no_room_for_is_due_at_once() {
+        let mut core = core();
+        let now = Instant::now();
+        core.sealed(now);
+        core.cut();
+        assert_eq!(core.seal(CommitNumber(12), 502, now), Seal::Now);
+        core.sealed(now);
+        assert!(matches!(core.seal(CommitNumber(12), 502, now), Seal::At(_)));
     }
 
     #[test]

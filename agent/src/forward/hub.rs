@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use penstock_shared::answer::{
     BACKLOG_PARAMETER, BacklogGrant, BatchesAnswer, FRAMES_CONTENT_TYPE, FrameAnswer,
@@ -21,6 +22,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// So much of an error text is worth showing.
 const MAX_DETAIL_CHARS: usize = 300;
+
+/// A frame as the body of a request: behind its length. Each attempt to send shares the bytes.
+#[derive(Debug)]
+pub(super) struct FrameBody(Bytes);
+
+impl FrameBody {
+    pub(super) fn of(frame: &[u8]) -> Self {
+        let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+        let length = length.to_le_bytes();
+        let mut body = Vec::with_capacity(length.len() + frame.len());
+        body.extend_from_slice(&length);
+        body.extend_from_slice(frame);
+        Self(body.into())
+    }
+}
 
 /// What came of sending a frame, and what the hub grants.
 #[derive(Debug)]
@@ -97,13 +113,9 @@ impl Hub {
     }
 
     /// Sends one frame, of a backlog or not, and says what came of it.
-    pub(super) async fn send(&self, frame: &[u8], is_backlog: bool) -> Reply {
-        let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-        let mut body = Vec::with_capacity(4 + frame.len());
-        body.extend_from_slice(&length.to_le_bytes());
-        body.extend_from_slice(frame);
+    pub(super) async fn send(&self, frame: &FrameBody, is_backlog: bool) -> Reply {
         let url = if is_backlog { &self.backlog_url } else { &self.batches_url };
-        let request = self.client.post(url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE).body(body);
+        let request = self.client.post(url).header(CONTENT_TYPE, FRAMES_CONTENT_TYPE).body(frame.0.clone());
         match self.authorized(request).send().await {
             Ok(response) => understand(response).await,
             Err(error) => Outcome::Unreachable(chain(&error)).into(),

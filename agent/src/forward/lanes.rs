@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::way::Way;
 use super::{Forwarder, off_thread};
-use crate::buffer::{Buffer, BufferError, Lane, StoredCommit};
+use crate::buffer::{Buffer, BufferError, Lane, SentCommit};
 
 /// How soon a lane is served again in which there was nothing to send, while there are two.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ impl Forwarder {
     }
 
     /// Lets what arrives now overtake what waits, where the commits that were just taken are old and many follow them.
-    pub(super) async fn overtake(&mut self, taken: &[StoredCommit]) {
+    pub(super) async fn overtake(&mut self, taken: &[SentCommit]) {
         let (_, readings) = self.buffer.newest();
         let now = TimestampMicros::now().0;
         let is_old = taken.last().is_some_and(|last| now - last.received_at.0 > OVERTAKEN_AGE_MICROS);

@@ -28,7 +28,7 @@ use penstock_shared::id::CommitNumber;
 use tokio::sync::watch;
 
 use self::core::{Action, Outcome, Seal};
-use crate::buffer::{Buffer, BufferError, Lane, StoredCommit};
+use crate::buffer::{Buffer, BufferError, Lane, SentCommit};
 use crate::clock::Clock;
 use crate::service::Pulse;
 use hub::Reply;
@@ -112,11 +112,17 @@ impl Forwarder {
             let pulse = self.pulse.clone();
             match pulse.during(self.next_frame(lane)).await {
                 Packed::Sealed(sealed) => {
+                    if sealed.is_cut {
+                        self.way(lane).core.cut();
+                    }
                     if !self.deliver(lane, sealed, &mut shutdown).await {
                         return;
                     }
                 }
-                Packed::TooLarge(commits) => self.act_on(lane, Outcome::TooLarge, &commits).await,
+                Packed::TooLarge(sent) => {
+                    let action = self.way(lane).core.react(Outcome::TooLarge, sent.len(), rand::random());
+                    self.apply(lane, action, &sent).await;
+                }
                 Packed::Held => {
                     let fault = format!("clock is not set ({}): readings wait", self.clock.waits_for());
                     self.buffer.set_link_fault(Some(fault));
@@ -213,11 +219,11 @@ impl Forwarder {
     /// The frame stays in memory meanwhile: should the quota evict its commits, the answer still tells whether the
     /// hub has them.
     async fn deliver(&mut self, lane: Lane, sealed: Sealed, shutdown: &mut watch::Receiver<bool>) -> bool {
-        let (Some(first), Some(last)) = (sealed.commits.first(), sealed.commits.last()) else { return true };
-        if !self.buffer.sending(lane, first.commit.number, last.commit.number) {
+        let (Some(first), Some(last)) = (sealed.sent.first(), sealed.sent.last()) else { return true };
+        if !self.buffer.sending(lane, first.number, last.number) {
             return self.until_lanes_are_saved(shutdown).await;
         }
-        self.pack_ahead(lane, &sealed.commits);
+        self.pack_ahead(lane, last, sealed.is_cut);
         let is_backlog = lane == Lane::Main && self.express.is_some();
         loop {
             // What was sent and has no answer is sent again after the next start: the hub knows what it has. Both
@@ -235,7 +241,7 @@ impl Forwarder {
             };
             let is_taken = matches!(outcome, Outcome::Have(_));
             let is_out_of_reach = matches!(outcome, Outcome::Unreachable(_));
-            match self.way(lane).core.react(outcome, sealed.commits.len(), rand::random()) {
+            match self.way(lane).core.react(outcome, sealed.sent.len(), rand::random()) {
                 Action::Pause { delay, fault } => {
                     tracing::debug!(fault, ?delay, "frame not delivered");
                     self.buffer.set_link_fault(Some(fault));
@@ -254,14 +260,14 @@ impl Forwarder {
                 action => {
                     self.buffer.set_link_fault(None);
                     let pulse = self.pulse.clone();
-                    pulse.during(self.apply(lane, action, &sealed.commits)).await;
+                    pulse.during(self.apply(lane, action, &sealed.sent)).await;
                     if is_backlog {
-                        self.pace.sent(pack::readings(&sealed.commits), Instant::now());
+                        self.pace.sent(pack::readings(&sealed.sent), Instant::now());
                     }
                     if let Some(grant) = grant {
                         self.pace.grant(grant);
                         if is_taken && lane == self.live().lane() {
-                            self.overtake(&sealed.commits).await;
+                            self.overtake(&sealed.sent).await;
                         }
                     }
                     return true;
@@ -270,60 +276,46 @@ impl Forwarder {
         }
     }
 
-    fn pack_ahead(&mut self, lane: Lane, commits: &[StoredCommit]) {
-        let Some(last) = commits.last() else { return };
+    /// Packs what follows the commit `last`, if that is due already.
+    fn pack_ahead(&mut self, lane: Lane, last: &SentCommit, is_cut: bool) {
         let (newest, readings) = self.buffer.newest();
-        let waiting = readings.saturating_sub(last.totals.readings);
-        if newest > last.commit.number && waiting >= self.settings.batch_readings as u64 {
+        let waiting = readings.saturating_sub(last.readings_through);
+        if newest > last.number && (is_cut || waiting >= self.settings.batch_readings as u64) {
             let (buffer, clock) = (self.buffer.clone(), Arc::clone(&self.clock));
             let agent = self.settings.agent.clone();
-            self.way(lane).pack_ahead(last.commit.number.next(), &buffer, &clock, &agent);
+            self.way(lane).pack_ahead(last.number.next(), &buffer, &clock, &agent);
         }
     }
 
-    async fn act_on(&mut self, lane: Lane, outcome: Outcome, commits: &[StoredCommit]) {
-        let action = self.way(lane).core.react(outcome, commits.len(), rand::random());
-        self.apply(lane, action, commits).await;
-    }
-
-    async fn apply(&mut self, lane: Lane, action: Action, commits: &[StoredCommit]) {
+    /// Does what was decided on commits that were to be sent.
+    async fn apply(&mut self, lane: Lane, action: Action, sent: &[SentCommit]) {
         match action {
-            Action::Confirm(through) => self.confirm(lane, through, commits).await,
+            Action::Confirm(through) => self.confirm(lane, through, sent).await,
             Action::Repack(through) => {
                 tracing::warn!(through = through.0, "hub lacks earlier commits, packing anew from there");
-                self.confirm(lane, through, commits).await;
+                self.confirm(lane, through, sent).await;
             }
-            Action::SetAside(reason, detail) => self.set_aside(lane, commits, reason, detail).await,
+            Action::SetAside(reason, detail) => self.set_aside(lane, sent, reason, detail).await,
             Action::Shrink => self.way(lane).forget_packed(),
             Action::Pause { delay, .. } => tokio::time::sleep(delay).await,
         }
     }
 
-    async fn confirm(&mut self, lane: Lane, through: CommitNumber, commits: &[StoredCommit]) {
-        let readings = commits
-            .iter()
-            .find(|stored| stored.commit.number == through)
-            .map(|stored| stored.totals.readings);
-        let sent = pack::sent(commits);
+    async fn confirm(&mut self, lane: Lane, through: CommitNumber, sent: &[SentCommit]) {
+        let readings = sent.iter().find(|sent| sent.number == through).map(|sent| sent.readings_through);
+        let sent = sent.to_vec();
         let buffer = self.buffer.clone();
         off_thread(move || buffer.confirm(lane, through, &sent)).await;
         // Elsewhere than at the end of a sent commit the exact count is unknown; 0 means: take it for a backlog.
         self.way(lane).core.go_behind(through, readings.unwrap_or_default());
     }
 
-    async fn set_aside(
-        &mut self,
-        lane: Lane,
-        commits: &[StoredCommit],
-        reason: &'static str,
-        detail: String,
-    ) {
-        let Some(stored) = commits.first().cloned() else { return };
-        let (number, readings) = (stored.commit.number, stored.totals.readings);
-        let buffer = self.buffer.clone();
-        if off_thread(move || pack::set_aside(&buffer, &stored, reason, &detail)).await {
+    async fn set_aside(&mut self, lane: Lane, sent: &[SentCommit], reason: &'static str, detail: String) {
+        let Some(sent) = sent.first().copied() else { return };
+        let (buffer, clock) = (self.buffer.clone(), Arc::clone(&self.clock));
+        if off_thread(move || pack::set_aside(&buffer, &clock, lane, &sent, reason, &detail)).await {
             let way = self.way(lane);
-            way.core.go_behind(number, readings);
+            way.core.go_behind(sent.number, sent.readings_through);
             way.forget_packed();
         }
     }

@@ -5,15 +5,19 @@ use penstock_shared::frame::{self, SealError};
 use penstock_shared::id::{AgentId, CommitNumber};
 use penstock_shared::reading::TimestampMicros;
 
+use super::hub::FrameBody;
 use crate::buffer::{Buffer, BufferError, Lane, ReadLimits, SentCommit, StoredCommit};
 use crate::clock::Clock;
 use crate::delivery::DeadLetter;
 
-/// A frame ready to be sent, with what is needed to understand the answer.
+/// A frame ready to be sent, with what is needed to understand the answer. The readings are in the frame alone: beside it
+/// they would take several times as much memory.
 #[derive(Debug)]
 pub(super) struct Sealed {
-    pub(super) frame: Vec<u8>,
-    pub(super) commits: Vec<StoredCommit>,
+    pub(super) frame: FrameBody,
+    pub(super) sent: Vec<SentCommit>,
+    /// Whether more waited than it has room for.
+    pub(super) is_cut: bool,
 }
 
 /// What packing came to.
@@ -22,7 +26,7 @@ pub(super) enum Packed {
     /// A frame.
     Sealed(Sealed),
     /// The commits do not fit into one frame.
-    TooLarge(Vec<StoredCommit>),
+    TooLarge(Vec<SentCommit>),
     /// There is nothing to send.
     Nothing,
     /// The disk could not be read.
@@ -41,6 +45,9 @@ pub(super) enum PackError {
     #[error("sealing: {0}")]
     Seal(SealError),
 }
+
+const ONE_COMMIT: ReadLimits =
+    ReadLimits { readings: 1, readings_cap: usize::MAX, text_bytes_cap: usize::MAX, commits: 1 };
 
 /// Reads a lane from `from` on and seals. Blocks on the disk.
 pub(super) fn pack(
@@ -61,16 +68,12 @@ pub(super) fn pack(
     let Some(received_at) = run.commits.iter().map(|stored| stored.received_at).min() else {
         return Ok(Packed::Nothing);
     };
-    // Moved there and back: a copy of long texts would weigh as much as the batch.
-    let (commits, known): (Vec<_>, Vec<_>) =
-        run.commits.into_iter().map(|stored| (stored.commit, (stored.received_at, stored.totals))).unzip();
+    let sent = run.commits.iter().map(sent_commit).collect();
+    let commits = run.commits.into_iter().map(|stored| stored.commit).collect();
     let batch = Batch { agent: agent.clone(), epoch: run.epoch, gaps: run.gaps, received_at, commits };
-    let sealed = frame::seal(&batch);
-    let stored = |(commit, (received_at, totals))| StoredCommit { commit, received_at, totals };
-    let commits = batch.commits.into_iter().zip(known).map(stored).collect();
-    match sealed {
-        Ok(frame) => Ok(Packed::Sealed(Sealed { frame, commits })),
-        Err(SealError::TooLarge { .. }) => Ok(Packed::TooLarge(commits)),
+    match frame::seal(&batch) {
+        Ok(frame) => Ok(Packed::Sealed(Sealed { frame: FrameBody::of(&frame), sent, is_cut: run.is_cut })),
+        Err(SealError::TooLarge { .. }) => Ok(Packed::TooLarge(sent)),
         Err(error) => Err(PackError::Seal(error)),
     }
 }
@@ -85,13 +88,8 @@ fn resolve_times(stored: &mut StoredCommit, clock: &Clock) -> Option<()> {
 }
 
 /// Returns how many readings commits hold.
-pub(super) fn readings(commits: &[StoredCommit]) -> usize {
-    commits.iter().map(|stored| stored.commit.readings.len()).sum()
-}
-
-/// Returns what the buffer needs to know of commits that were sent.
-pub(super) fn sent(commits: &[StoredCommit]) -> Vec<SentCommit> {
-    commits.iter().map(sent_commit).collect()
+pub(super) fn readings(sent: &[SentCommit]) -> usize {
+    sent.iter().map(|commit| commit.readings as usize).sum()
 }
 
 fn sent_commit(stored: &StoredCommit) -> SentCommit {
@@ -103,30 +101,41 @@ fn sent_commit(stored: &StoredCommit) -> SentCommit {
     }
 }
 
-/// Sets a commit aside: a dead letter for each reading, as JSON, so that nothing of it is lost.
+/// Sets a commit aside: a dead letter for each reading, as JSON, so that nothing of it is lost. It is read once more, as a
+/// frame that a hub refuses may not open here either.
 ///
 /// # Errors
 /// When the disk refuses.
 pub(super) fn set_aside(
     buffer: &Buffer,
-    stored: &StoredCommit,
+    clock: &Clock,
+    lane: Lane,
+    sent: &SentCommit,
     reason: &str,
     detail: &str,
 ) -> Result<(), BufferError> {
+    let mut commits = buffer.read(lane, sent.number, &ONE_COMMIT)?.commits;
+    let Some(stored) = commits.first_mut().filter(|stored| stored.commit.number == sent.number) else {
+        tracing::warn!(commit = sent.number.0, reason, detail, "commit was evicted before it was set aside");
+        return Ok(());
+    };
+    if resolve_times(stored, clock).is_none() {
+        tracing::debug!(commit = sent.number.0, "clock is not set any more: times stay uptimes");
+    }
     let letters = stored.commit.readings.iter().map(|reading| DeadLetter {
-        arrived_at: stored.received_at,
-        origin: format!("{}{}", DeadLetter::OF_HUB, stored.commit.number),
+        arrived_at: sent.received_at,
+        origin: format!("{}{}", DeadLetter::OF_HUB, sent.number),
         reason: reason.to_owned(),
         detail: detail.to_owned(),
         // A NaN has no JSON; its text says as much.
         payload: serde_json::to_vec(reading).unwrap_or_else(|_| format!("{reading:?}").into_bytes()),
     });
     tracing::error!(
-        commit = stored.commit.number.0,
+        commit = sent.number.0,
         reason,
         detail,
         at = TimestampMicros::now().0,
         "commit set aside"
     );
-    buffer.refuse(&sent_commit(stored), &letters.collect::<Vec<_>>())
+    buffer.refuse(sent, &letters.collect::<Vec<_>>())
 }

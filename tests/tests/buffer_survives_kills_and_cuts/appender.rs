@@ -206,7 +206,7 @@ fn freeze(buffer: Buffer) {
 
 /// Sends as the forwarder does: what is said is what the hub has, before the buffer hears of it.
 fn drain(buffer: Buffer, until_empty: bool) -> JoinHandle<()> {
-    let limits = ReadLimits { readings: 1000, readings_cap: 10_000, bytes_cap: 4 << 20, commits: 64 };
+    let limits = ReadLimits { readings: 1000, readings_cap: 10_000, text_bytes_cap: 512 << 10, commits: 64 };
     std::thread::spawn(move || {
         loop {
             let run = match buffer.read(Lane::Main, buffer.confirmed().0.next(), &limits) {

@@ -9,8 +9,12 @@ use tempfile::TempDir;
 use crate::buffer::{Buffer, BufferSettings, FullPolicy, Group, Lane, ReadLimits, Run, SentCommit};
 use crate::delivery::DeadLetter;
 
-pub(super) const EVERYTHING: ReadLimits =
-    ReadLimits { readings: usize::MAX, readings_cap: usize::MAX, bytes_cap: usize::MAX, commits: usize::MAX };
+pub(super) const EVERYTHING: ReadLimits = ReadLimits {
+    readings: usize::MAX,
+    readings_cap: usize::MAX,
+    text_bytes_cap: usize::MAX,
+    commits: usize::MAX,
+};
 
 pub(super) struct World {
     /// Removed with the world.

@@ -109,7 +109,13 @@ async fn batches(State(hub): State<FakeHub>, headers: HeaderMap, body: Bytes) ->
     }
     let length = u32::from_le_bytes(body[..4].try_into().unwrap()) as usize;
     assert_eq!(body.len(), 4 + length);
-    let batch = frame::open(&body[4..]).unwrap();
+    let batch = match frame::open(&body[4..]) {
+        Ok(batch) => batch,
+        Err(error) => {
+            let answers = vec![FrameAnswer::Refused { reason: error.to_string() }];
+            return Json(BatchesAnswer { answers, backlog: None }).into_response();
+        }
+    };
     let readings: usize = batch.commits.iter().map(|commit| commit.readings.len()).sum();
     hub.with(|ledger| {
         ledger.requests.push(Instant::now());

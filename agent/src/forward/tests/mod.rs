@@ -1,6 +1,7 @@
 //! The forwarder against a hub that answers as a test tells it to.
 
 mod fake_hub;
+mod frames;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,10 @@ use crate::buffer::{Buffer, BufferSettings, Group};
 use crate::clock::{Clock, ClockSettings};
 use crate::status::{self, Observer, Reporter, Seen};
 use fake_hub::{FakeHub, Trick, eventually};
+
+fn series(source: &str) -> Arc<Series> {
+    Arc::new(Series::new("temperature", source).unwrap())
+}
 
 struct World {
     hub: FakeHub,
@@ -57,12 +62,15 @@ impl World {
     }
 
     fn append_at(&self, received_at: TimestampMicros, commits: usize) {
-        let series = Arc::new(Series::new("temperature", "gw/a").unwrap());
-        let reading = Reading { series, time: TimestampMicros(1), value: Value::Number(20.5) };
+        let reading =
+            Reading { series: series("gw/a"), time: TimestampMicros(1), value: Value::Number(20.5) };
         for _ in 0..commits {
-            let group = Group { readings: vec![reading.clone(); 10], received_at, ..Group::default() };
-            self.buffer.append(&group).unwrap();
+            self.append_commit(received_at, vec![reading.clone(); 10]);
         }
+    }
+
+    fn append_commit(&self, received_at: TimestampMicros, readings: Vec<Reading>) {
+        self.buffer.append(&Group { readings, received_at, ..Group::default() }).unwrap();
     }
 
     fn observer(&self) -> Arc<Observer> {
@@ -168,52 +176,6 @@ async fn what_the_quota_evicted_is_declared_and_blocks_nothing() {
         assert_eq!((gap.first, gap.reason, gap.readings), (CommitNumber(1), GapReason::Evicted, evicted));
         assert_eq!(ledger.readings() as u64, world.buffer.counts().stored);
     });
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn one_poisoned_commit_is_set_aside_and_the_rest_arrives() {
-    let mut world = World::new().await;
-    world.hub.with(|ledger| ledger.poison = Some(CommitNumber(7)));
-    world.append(20);
-    world.forward();
-    world.until_drained().await;
-    world.hub.with(|ledger| {
-        let expected: Vec<u64> = (1..=20).filter(|number| *number != 7).collect();
-        assert_eq!(ledger.commits(), expected);
-        let gaps: Vec<_> = ledger.batches.iter().flat_map(|batch| &batch.gaps).collect();
-        assert_eq!((gaps.len(), gaps[0].reason, gaps[0].readings), (1, GapReason::Refused, 10));
-    });
-    let counts = world.buffer.counts();
-    assert_eq!((counts.stored, counts.dead_lettered, counts.buffered), (190, 10, 0));
-    let letters = world.buffer.newest_dead_letters(100).unwrap();
-    assert_eq!(
-        (letters.len(), letters[0].reason.as_str(), letters[0].detail.as_str()),
-        (10, "refused", "poison")
-    );
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn a_batch_that_is_too_large_is_sent_in_parts() {
-    let mut world = World::new().await;
-    world.hub.with(|ledger| ledger.most_readings = Some(30));
-    world.append(20);
-    world.forward();
-    world.until_drained().await;
-    world.hub.with(|ledger| assert_eq!(ledger.readings(), 200));
-    assert_eq!(world.buffer.counts().dead_lettered, 0);
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn a_commit_that_is_too_large_even_alone_becomes_dead_letters() {
-    let mut world = World::new().await;
-    world.hub.with(|ledger| ledger.most_readings = Some(9));
-    world.append(1);
-    world.forward();
-    eventually("commit set aside", || world.buffer.counts().dead_lettered == 10).await;
-    assert!(world.buffer.counts().is_balanced());
     world.stop().await;
 }
 

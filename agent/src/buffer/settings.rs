@@ -41,7 +41,7 @@ impl BufferSettings {
             dir: dir.into(),
             quota_bytes: 1 << 30,
             policy: FullPolicy::DropOldest,
-            segment_bytes: 16 << 20,
+            segment_bytes: 4 << 20,
             min_free_bytes: 64 << 20,
             dead_letter_bytes: 16 << 20,
             freeze_after: Some(Duration::from_secs(60)),

@@ -28,8 +28,8 @@ pub struct BufferSettings {
     pub quota_bytes: u64,
     /// Default: drop the oldest.
     pub policy: QuotaPolicy,
-    /// The size at which a segment is closed; disk is given back by whole segments. Default: 16 MiB, and never
-    /// above a quarter of the quota.
+    /// The size at which a segment is closed; disk is given back by whole segments, and open ones are in memory. Default:
+    /// 4 MiB, and never above a quarter of the quota.
     pub segment_bytes: u64,
     /// Room that must stay free on the file system; below it nothing is accepted. Default: 64 MiB, and never above
     /// the quota. 4 MiB stay free in any case.
@@ -55,7 +55,7 @@ impl Default for BufferSettings {
             dir: PathBuf::from("/var/lib/penstock/agent"),
             quota_bytes: 1024 * MIB,
             policy: QuotaPolicy::DropOldest,
-            segment_bytes: 16 * MIB,
+            segment_bytes: 4 * MIB,
             min_free_bytes: 64 * MIB,
             dead_letter_bytes: 16 * MIB,
             queue_messages: 1024,

@@ -54,15 +54,15 @@ fn the_environment_goes_before_the_file() {
         "[mqtt_listener]\nlisten = \"127.0.0.1:1\"\n",
         &[
             ("PENSTOCK_AGENT__MQTT_LISTENER__LISTEN", "127.0.0.1:2"),
-            ("PENSTOCK_AGENT__BUFFER__QUOTA_BYTES", "\"16 MiB\""),
+            ("PENSTOCK_AGENT__BUFFER__QUOTA_BYTES", "\"8 MiB\""),
             ("PENSTOCK_AGENT__FORWARD__LINGER_MS", "5"),
             ("PENSTOCK_AGENT__AGENT__ID", "gw-7"),
             ("UNRELATED", "x"),
         ],
     );
     assert_eq!(settings.mqtt_listener.listen, Some(SocketAddr::from(([127, 0, 0, 1], 2))));
-    assert_eq!(settings.buffer.quota_bytes, 16 << 20);
-    assert_eq!(settings.buffer.segment_bytes, 4 << 20, "a segment is never above a quarter of the quota");
+    assert_eq!(settings.buffer.quota_bytes, 8 << 20);
+    assert_eq!(settings.buffer.segment_bytes, 2 << 20, "a segment is never above a quarter of the quota");
     assert_eq!(settings.forward.linger.as_millis(), 5);
     assert_eq!(settings.agent.id.as_str(), "gw-7");
 }

@@ -187,7 +187,7 @@ fn a_disk_that_fails_has_what_was_acknowledged() {
 #[test]
 fn a_killed_buffer_with_a_backlog_starts_again() {
     let backlog: u64 = if soaking() { 1 << 30 } else { 48 << 20 };
-    for segment_bytes in [16 << 20, 160 << 10] {
+    for segment_bytes in [4 << 20, 160 << 10] {
         let directory = tempfile::tempdir().unwrap();
         let buffer = directory.path().join("buffer");
         let mut witness = Witness::default();

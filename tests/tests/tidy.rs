@@ -87,18 +87,17 @@ fn the_sample_configurations_are_accepted() {
 }
 
 #[test]
-fn what_the_readme_points_to_exists() {
-    let readme = read(&checkout().join("README.md"));
+fn what_the_pages_point_to_exists() {
+    let pages = ["README.md", "deploy/README.md", "tests/README.md"].map(|page| read(&checkout().join(page)));
     let roots = ["agent/", "hub/", "shared/", "tests/", "deploy/", ".ci/"];
-    let missing: Vec<_> = readme
-        .split('`')
-        .skip(1)
-        .step_by(2)
+    let missing: Vec<_> = pages
+        .iter()
+        .flat_map(|page| page.split('`').skip(1).step_by(2))
         .filter(|word| roots.iter().any(|root| word.starts_with(root)))
         .map(|word| word.split([' ', ':']).next().unwrap_or(word))
         .filter(|path| !path.contains(['*', '{', '<', '…']) && !checkout().join(path).exists())
         .collect();
-    assert!(missing.is_empty(), "the README names what is not there: {missing:?}");
+    assert!(missing.is_empty(), "a page names what is not there: {missing:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use rand::Rng;
 
 const TEXT_BYTES: usize = 16 * 1024;
 const MEGABYTE: u64 = 1024 * 1024;
-/// Of a debug build, which takes half as much again as the packaged one.
+/// Of a debug build, which takes more than the packaged one.
 const MEMORY_LIMIT: u64 = 64 * MEGABYTE;
 const SETTINGS: &str = "[buffer]\nquota_bytes = \"2 GiB\"";
 

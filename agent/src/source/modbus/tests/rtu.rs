@@ -55,7 +55,7 @@ async fn an_answer_with_a_wrong_bit_is_no_value() {
 
 #[tokio::test]
 async fn an_answer_after_its_timeout_is_not_taken_for_that_to_the_next_question() {
-    let world = every_value_is_right(Noise::Delay(Duration::from_millis(60)), 40).await;
+    let world = every_value_is_right(Noise::Delay(Duration::from_millis(200)), 150).await;
     assert!(world.counts().timeouts > 0);
     world.stop().await;
 }

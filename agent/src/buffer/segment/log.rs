@@ -22,7 +22,7 @@ use super::{SegmentError, drop_cached};
 pub(in crate::buffer) const KEY_BYTES: usize = 10;
 pub(in crate::buffer) const COUNT_BYTES: usize = 2;
 /// sled's own page cache, for each open segment; at most three are open. sled spreads its pages over 256 parts and
-/// never evicts a part's last page, so a segment with fewer pages (4 MiB are about 80) stays in memory whole: the
+/// never evicts a part's last page, so a segment with fewer pages (16 MiB were about 300) stays in memory whole: the
 /// size of segments bounds the memory, not this.
 const CACHE_BYTES: u64 = 4 << 20;
 
